@@ -1,0 +1,181 @@
+/** The compose file that Treehouse itself writes for the containers of one build. Pure. */
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { LABEL, type Role } from './labels.ts';
+import type { BuildId, Commit } from './names.ts';
+import type { PreviewKey } from './preview.ts';
+import type { Mount, StackService } from './stack.ts';
+
+/** Start-up checks run at this pace (engine 25 and later), so that a healthy container is seen at once. */
+const START_INTERVAL = '250ms';
+const START_PERIOD = '60s';
+const LOGGING = { driver: 'json-file', options: { 'max-size': '10m', 'max-file': '3' } };
+
+export interface ComposeFileInput {
+  readonly preview: PreviewKey;
+  readonly build: BuildId;
+  readonly commit: Commit;
+  readonly role: Extract<Role, 'app' | 'test'>;
+  readonly services: readonly ServiceInstance[];
+  /** Where the checkout lies. */
+  readonly checkout: string;
+  /** Network key → the engine's name. */
+  readonly networks: ReadonlyMap<string, string>;
+  /** Prefix of the engine's names of volumes. */
+  readonly volumePrefix: string;
+}
+
+export interface ServiceInstance {
+  readonly service: StackService;
+  /** What the container is made from: `name:tag`. */
+  readonly image: string;
+  readonly config: string;
+  /** How it is reached from outside, if it is. */
+  readonly virtual?: VirtualHost;
+  /** Reserved variables that the image sets by itself. */
+  readonly reserved: readonly string[];
+}
+
+export interface VirtualHost {
+  /** The first label of its host name. */
+  readonly label: string;
+  /** Its whole host name, by which nginx-proxy would find it. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Containers of several builds live in one project: each service's key carries its build. */
+export function serviceKey(service: string, build: BuildId): string {
+  return `${service}-${build}`;
+}
+
+/** The compose project of a preview, and that of its tests; an underscore never occurs in an id. */
+export function projectName(preview: PreviewKey, role: 'app' | 'test'): string {
+  return role === 'app' ? `th-${preview.id}` : `th-${preview.id}_test`;
+}
+
+export function labelsFor(preview: PreviewKey, role: Role, more: Record<string, string> = {}): Record<string, string> {
+  return {
+    [LABEL.preview]: preview.id,
+    [LABEL.repository]: preview.repository,
+    [LABEL.branch]: preview.branch,
+    [LABEL.role]: role,
+    ...more,
+  };
+}
+
+/** A model for `docker compose create`; values stay in compose's own form, with `$` doubled. */
+export function composeFile(input: ComposeFileInput): Record<string, unknown> {
+  const services: Record<string, unknown> = {};
+  const volumes: Record<string, unknown> = {};
+  for (const instance of input.services) {
+    const { service } = instance;
+    services[serviceKey(service.name, input.build)] = serviceSection(instance, input);
+    for (const mount of service.mounts) {
+      if (mount.kind !== 'volume') continue;
+      volumes[mount.volume] = {
+        name: `${input.volumePrefix}_${mount.volume}`,
+        labels: doubled(labelsFor(input.preview, 'volume')),
+      };
+    }
+  }
+  const networks = Object.fromEntries([...input.networks].map(([key, name]) => [key, { name, external: true }]));
+  return { services, networks, volumes };
+}
+
+function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Record<string, unknown> {
+  const { service, virtual } = instance;
+  const { labels, healthcheck, ...definition } = service.definition;
+  const check = (typeof healthcheck === 'object' && healthcheck !== null ? healthcheck : {}) as Record<string, unknown>;
+  return {
+    init: true,
+    ...definition,
+    image: instance.image,
+    pull_policy: 'never',
+    environment: {
+      ...Object.fromEntries(instance.reserved.map((name) => [name, ''])),
+      ...service.environment,
+      ...(virtual ? { VIRTUAL_HOST: virtual.host, VIRTUAL_PORT: String(virtual.port) } : {}),
+    },
+    labels: {
+      ...(labels as Record<string, string> | undefined),
+      ...doubled(
+        labelsFor(input.preview, input.role, {
+          [LABEL.commit]: input.commit,
+          [LABEL.service]: service.name,
+          [LABEL.build]: input.build,
+          [LABEL.config]: instance.config,
+          ...(virtual ? { [LABEL.host]: virtual.label, [LABEL.port]: String(virtual.port) } : {}),
+        }),
+      ),
+    },
+    healthcheck:
+      check.disable === true
+        ? { disable: true }
+        : { start_period: START_PERIOD, start_interval: START_INTERVAL, ...check },
+    networks: Object.fromEntries(
+      Object.entries(service.networks).map(([key, aliases]) => [key, { aliases: [service.name, ...aliases] }]),
+    ),
+    volumes: [
+      ...service.mounts.map((mount) => mountSection(mount, input.checkout)),
+      ...service.files.map((file) => bind(path.join(input.checkout, file.path), file.target)),
+    ],
+    logging: LOGGING,
+  };
+}
+
+function mountSection(mount: Mount, checkout: string): Record<string, unknown> {
+  switch (mount.kind) {
+    case 'volume':
+      return { type: 'volume', source: mount.volume, target: mount.target, read_only: mount.readOnly };
+    case 'bind':
+      return bind(path.join(checkout, mount.path), mount.target);
+    case 'tmpfs':
+      return {
+        type: 'tmpfs',
+        target: mount.target,
+        ...(mount.sizeBytes === undefined ? {} : { tmpfs: { size: mount.sizeBytes } }),
+      };
+    default:
+      return mount satisfies never;
+  }
+}
+
+function bind(source: string, target: string): Record<string, unknown> {
+  return { type: 'bind', source: double(source), target, read_only: true, bind: { create_host_path: false } };
+}
+
+/** Treehouse's own values are literal: compose halves a `$$`. */
+function doubled(values: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, double(value)]));
+}
+
+function double(text: string): string {
+  return text.replaceAll('$', '$$$$');
+}
+
+/**
+ * Hash of all that makes a service's container what it is. `contents` are git's ids of the files that it mounts.
+ */
+export function configHash(
+  service: StackService,
+  imageId: string,
+  contents: readonly string[],
+  virtual: VirtualHost | undefined,
+): string {
+  const { build: _build, dependsOn: _dependsOn, ...rest } = service;
+  return createHash('sha256')
+    .update(canonical([rest, imageId, contents, virtual]))
+    .digest('hex')
+    .slice(0, 32);
+}
+
+/** JSON with sorted keys. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+    return `{${entries.map(([key, one]) => `${JSON.stringify(key)}:${canonical(one)}`).join(',')}}`;
+  }
+  return JSON.stringify(value) ?? 'null';
+}

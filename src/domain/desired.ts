@@ -1,0 +1,64 @@
+/** What should run, from what git and the pull requests say. */
+import type { Commit } from './names.ts';
+
+/** What was last heard of one pull request of a branch. */
+export interface PullRequestFact {
+  readonly number: number;
+  readonly open: boolean;
+  readonly merged: boolean;
+  /** The branch's head as the pull request had it. */
+  readonly head: Commit;
+  /** GitHub's `updated_at` in milliseconds: of two facts the later counts, whatever order they came in. */
+  readonly updatedAt: number;
+}
+
+export type Desired =
+  | { readonly kind: 'present'; readonly commit: Commit }
+  | { readonly kind: 'absent'; readonly cause: string };
+
+/**
+ * A branch has a preview while it exists and is not done with. It is done with when pull requests of it are known, none is
+ * open, and its head is still one that a closed one ended on; a commit pushed after that brings it back.
+ */
+export function desiredState(input: {
+  readonly head: Commit | undefined;
+  readonly pullRequests: readonly PullRequestFact[];
+  /** Why this branch is not to have a preview at all; undefined where it may. */
+  readonly excluded: string | undefined;
+}): Desired {
+  const { head, pullRequests, excluded } = input;
+  if (excluded !== undefined) return { kind: 'absent', cause: excluded };
+  if (head === undefined) return { kind: 'absent', cause: 'the branch was deleted' };
+  if (pullRequests.some((one) => one.open)) return { kind: 'present', commit: head };
+  const ended = pullRequests.find((one) => one.head === head);
+  if (ended) {
+    return { kind: 'absent', cause: `pull request #${ended.number} was ${ended.merged ? 'merged' : 'closed'}` };
+  }
+  return { kind: 'present', commit: head };
+}
+
+/** The later of two facts about the same pull request. */
+export function laterFact(known: PullRequestFact | undefined, heard: PullRequestFact): PullRequestFact {
+  if (!known || heard.updatedAt > known.updatedAt) return heard;
+  // The same second: closing is what usually came last, and a closed one that is open costs only time.
+  if (heard.updatedAt === known.updatedAt && !heard.open) return heard;
+  return known;
+}
+
+/** Whether `branches` (globs, `!` excludes, the last match decides) lets the branch have a preview. */
+export function branchSelected(patterns: readonly string[], branch: string): boolean {
+  let selected = false;
+  for (const pattern of patterns) {
+    const negative = pattern.startsWith('!');
+    if (matchesGlob(negative ? pattern.slice(1) : pattern, branch)) selected = !negative;
+  }
+  return selected;
+}
+
+/** `*` matches anything, also `/`, so that `*` means every branch; `?` one character. */
+function matchesGlob(pattern: string, text: string): boolean {
+  const source = [...pattern]
+    .map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')))
+    .join('');
+  return new RegExp(`^(?:${source.replaceAll(/(?:\.\*)+/g, '.*')})$`, 'su').test(text);
+}

@@ -1,0 +1,23 @@
+/** The labels by which the engine remembers what Treehouse runs. All of them, and nowhere else. */
+export const LABEL = {
+  preview: 'treehouse.preview',
+  repository: 'treehouse.repository',
+  branch: 'treehouse.branch',
+  commit: 'treehouse.commit',
+  service: 'treehouse.service',
+  /** What the thing is for: `app`, `test`, `network`, `volume` or `image`. */
+  role: 'treehouse.role',
+  build: 'treehouse.build',
+  /** Hash of all that makes a service's container what it is; equal means it may be left alone. */
+  config: 'treehouse.config',
+  /** Host label and container port by which the gateway reaches it; only on exposed containers. */
+  host: 'treehouse.host',
+  port: 'treehouse.port',
+  /** Which network of the model a network is. */
+  network: 'treehouse.network',
+} as const;
+
+/** Prefix of every label above; a branch may set none with it. */
+export const LABEL_PREFIX = 'treehouse.';
+
+export type Role = 'app' | 'test' | 'network' | 'volume' | 'image';

@@ -1,0 +1,49 @@
+/** What does run, as the engine tells it by labels. */
+import type { BuildId, Commit, PreviewId } from './names.ts';
+
+export interface ObservedContainer {
+  readonly id: string;
+  readonly name: string;
+  readonly service: string;
+  readonly role: 'app' | 'test';
+  readonly build: BuildId;
+  readonly commit: Commit;
+  /** See LABEL.config. */
+  readonly config: string;
+  readonly running: boolean;
+  readonly restarting: boolean;
+  readonly exitCode: number;
+  /** `none` where no health check is defined. */
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';
+  readonly restarts: number;
+  /** Engine network name → address there ('' while not running). */
+  readonly networks: ReadonlyMap<string, string>;
+  readonly image: string;
+  readonly imageId: string;
+  /** Where the gateway should lead, on exposed containers. */
+  readonly exposed: { readonly host: string; readonly port: number } | undefined;
+}
+
+export interface ObservedNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly build: BuildId;
+  readonly commit: Commit;
+  /** Which network of the model. */
+  readonly key: string;
+  readonly role: 'app' | 'test';
+}
+
+export interface ObservedStack {
+  readonly preview: PreviewId;
+  readonly containers: readonly ObservedContainer[];
+  readonly networks: readonly ObservedNetwork[];
+  readonly volumes: readonly string[];
+  readonly images: readonly ObservedImage[];
+}
+
+export interface ObservedImage {
+  /** `name:tag`, or the id where it has none. */
+  readonly reference: string;
+  readonly id: string;
+}

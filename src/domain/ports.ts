@@ -1,0 +1,215 @@
+/** What the rooms of the house need from outside, each as narrow as its users; adapters/ implements them. */
+
+import type { PullRequestFact } from './desired.ts';
+import type { BuildEvent } from './events.ts';
+import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
+import type { ObservedContainer, ObservedStack } from './observed.ts';
+import type { PreviewKey, PreviewRecord } from './preview.ts';
+import type { StackBuild } from './stack.ts';
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+/** A repository that the configuration lists. */
+export interface Repository {
+  readonly name: RepositoryName;
+  /** Last part of its previews' ids. */
+  readonly slug: string;
+  /** Where it is cloned from: the configuration's URL or path, never a payload's. */
+  readonly url: string;
+  /** Globs of branches that get a preview; `!` excludes; the last match decides. */
+  readonly branches: readonly string[];
+}
+
+/** Takes one line of output, without its line end. */
+export type OnLine = (line: string, source?: string) => void;
+
+export interface CommitInfo {
+  readonly subject: string;
+  readonly author: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Reads remotes through one bare mirror a repository. */
+export interface Git {
+  /** Fetches the one branch; undefined where the remote has no such branch. @throws transient `git-failed`. */
+  head(repository: Repository, branch: Branch, signal: AbortSignal): Promise<Commit | undefined>;
+  /** Every branch of the remote. @throws transient `git-failed`. */
+  branches(repository: Repository, signal: AbortSignal): Promise<ReadonlyMap<Branch, Commit>>;
+  /** Lays a commit that `head` fetched out in `directory`, which must not exist yet. */
+  checkout(repository: Repository, commit: Commit, directory: string, signal: AbortSignal): Promise<void>;
+  /** Removes a checkout and what git remembers of it; nothing where it is gone already. */
+  removeCheckout(repository: Repository, directory: string): Promise<void>;
+  /** Object id of a path (file or folder) in a commit, `''` for the root; undefined where there is none. */
+  objectId(repository: Repository, commit: Commit, path: string): Promise<string | undefined>;
+  describe(repository: Repository, commit: Commit): Promise<CommitInfo>;
+  /** Drops what the mirror keeps of a branch that is gone. */
+  forget(repository: Repository, branch: Branch): Promise<void>;
+}
+
+/** Where a host label leads. */
+export interface Route {
+  /** The first label of the host name. */
+  readonly host: string;
+  readonly preview: PreviewId;
+  readonly build: BuildId;
+  /** `ip:port` that the gateway can reach. */
+  readonly upstream: string;
+}
+
+/** The nginx that holds the routes. A host without a route is answered by Treehouse's own pages. */
+export interface Gateway {
+  /** The routes of one preview, as the gateway itself has them. */
+  routesOf(preview: PreviewId): Promise<readonly Route[]>;
+  routes(): Promise<readonly Route[]>;
+  /** Makes the preview's routes be exactly `routes`; true where anything changed. Serves the next request. */
+  setRoutes(preview: PreviewId, routes: readonly Route[]): Promise<boolean>;
+  /** Requests and upgraded connections now open to an upstream. */
+  inFlight(upstream: string): Promise<number>;
+}
+
+/** A registry's HTTP API, version 2. */
+export interface Registry {
+  /** `host:port`, the first part of an image's name. */
+  readonly address: string;
+  /** Every tag of a repository (path without the address); empty where there is none. */
+  tags(path: string): Promise<readonly string[]>;
+  digest(path: string, tag: string): Promise<string | undefined>;
+  /** Deletes a tag's manifest; nothing where it is gone already. */
+  remove(path: string, tag: string): Promise<void>;
+  /** Every repository path that holds images. */
+  paths(): Promise<readonly string[]>;
+}
+
+/** History, events and what was heard; all of it may be lost without harm to what runs. */
+export interface Store {
+  record(id: PreviewId): Promise<PreviewRecord | undefined>;
+  records(): Promise<readonly PreviewRecord[]>;
+  /** Makes the preview known; a record that exists stays as it is. @throws `bad-branch` where the id is another branch's. */
+  know(key: PreviewKey): Promise<void>;
+  /** Appends to the build's log and to the common stream, and lets the record follow. */
+  append(event: BuildEvent): Promise<void>;
+  /** The last `count` log lines of a build, oldest first. */
+  tail(preview: PreviewId, build: BuildId, count: number): Promise<readonly string[]>;
+  notePullRequest(repository: RepositoryName, branch: Branch, fact: PullRequestFact): Promise<void>;
+  pullRequests(repository: RepositoryName, branch: Branch): Promise<readonly PullRequestFact[]>;
+  /** The branch is gone: what was heard of its pull requests no longer counts. */
+  forgetPullRequests(repository: RepositoryName, branch: Branch): Promise<void>;
+  /** Someone asked for a build though nothing changed. */
+  requestRedeploy(id: PreviewId): Promise<void>;
+  /** True once for each request. */
+  takeRedeploy(id: PreviewId): Promise<boolean>;
+}
+
+/** Where hints go. */
+export interface Hints {
+  /** Resolves once the hint is durable. @throws transient `queue-away`, within 2 s. */
+  hint(id: PreviewId): Promise<void>;
+}
+
+export interface ImageInfo {
+  /** `sha256:…`, the hash of its configuration. */
+  readonly id: string;
+  /** TCP ports it exposes, ascending. */
+  readonly ports: readonly number[];
+  /** Paths it declares as volumes. */
+  readonly volumes: readonly string[];
+  /** Names of the variables it sets. */
+  readonly variables: readonly string[];
+}
+
+export interface NewNetwork {
+  readonly name: string;
+  readonly internal: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The Docker engine: all that is read, watched, joined and removed. What compose and buildx define is theirs. */
+export interface Engine {
+  /** All that carries the preview's label. */
+  observe(preview: PreviewId): Promise<ObservedStack>;
+  /** Every preview that owns anything labelled. */
+  previews(): Promise<readonly PreviewKey[]>;
+  container(id: string): Promise<ObservedContainer | undefined>;
+  /** Calls back whenever one of the preview's containers changes its state; call the result to stop. */
+  watch(preview: PreviewId, changed: () => void): () => void;
+
+  /** Calls back with the preview of any container that started or ended, whoever did it; call the result to stop. */
+  watchAll(changed: (preview: PreviewId) => void): () => void;
+
+  start(container: string): Promise<void>;
+  /** SIGTERM, then SIGKILL after `seconds`; nothing where it does not run. */
+  stop(container: string, seconds: number): Promise<void>;
+  /** Its exit code, once it has ended. */
+  wait(container: string, signal: AbortSignal): Promise<number>;
+  /** Removes it, running or not, with its anonymous volumes. */
+  removeContainer(container: string): Promise<void>;
+  /** The last lines of a container's output, or all of it as it comes until it ends. */
+  logs(
+    container: string,
+    options: { tail?: number; follow: boolean },
+    onLine: OnLine,
+    signal: AbortSignal,
+  ): Promise<void>;
+
+  image(reference: string): Promise<ImageInfo | undefined>;
+  tag(image: string, reference: string): Promise<void>;
+  pull(reference: string, onLine: OnLine, signal: AbortSignal): Promise<void>;
+  /** The digest that the registry gave it. */
+  push(reference: string, onLine: OnLine, signal: AbortSignal): Promise<string>;
+  removeImage(reference: string): Promise<void>;
+
+  /** @throws `networks-exhausted` where the engine has no addresses left. */
+  createNetwork(network: NewNetwork): Promise<void>;
+  connect(network: string, container: string, aliases: readonly string[]): Promise<void>;
+  disconnect(network: string, container: string): Promise<void>;
+  removeNetwork(network: string): Promise<void>;
+  removeVolume(volume: string): Promise<void>;
+}
+
+/** `docker compose`, for what it alone defines: reading a file and making containers of it. */
+export interface Composer {
+  /** The parsed output of `config`. @throws `compose-unreadable` with a message fit for a developer. */
+  read(input: {
+    readonly root: string;
+    readonly files: readonly string[];
+    readonly env: string | undefined;
+    readonly signal: AbortSignal;
+  }): Promise<unknown>;
+  /** Makes the containers of a model, and its volumes; starts nothing. */
+  create(input: {
+    readonly project: string;
+    readonly directory: string;
+    readonly model: unknown;
+    readonly onLine: OnLine;
+    readonly signal: AbortSignal;
+  }): Promise<void>;
+}
+
+export interface BuildTarget {
+  readonly service: string;
+  /** `name:tag` that the image gets. */
+  readonly reference: string;
+  readonly build: StackBuild;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** `docker buildx bake`: all targets in one go, in parallel. */
+export interface Builder {
+  build(input: {
+    /** The checkout. */
+    readonly root: string;
+    readonly targets: readonly BuildTarget[];
+    readonly onLine: OnLine;
+    readonly signal: AbortSignal;
+  }): Promise<void>;
+}
+
+/** Whether something listens. */
+export interface Probe {
+  /** Resolves once a TCP connection is accepted. @throws where the signal is aborted first. */
+  listening(host: string, port: number, signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,130 @@
+/** What is known of one branch's preview, for people; decisions are taken from observation, never from this. */
+import type { BuildEvent, Stage } from './events.ts';
+import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
+
+/** Which branch of which repository a preview id stands for. */
+export interface PreviewKey {
+  readonly id: PreviewId;
+  readonly repository: RepositoryName;
+  readonly branch: Branch;
+}
+
+/** `live` serves the branch's head, `outdated` an earlier commit because the newest failed, `failed` nothing. */
+export type PreviewState = 'waiting' | 'building' | 'live' | 'outdated' | 'failed' | 'removing' | 'removed';
+
+export interface PreviewRecord extends PreviewKey {
+  readonly state: PreviewState;
+  /** Why it is in this state, in one sentence. */
+  readonly reason: string;
+  /** Milliseconds since the epoch. */
+  readonly changedAt: number;
+  /** What answers at the preview's URLs. */
+  readonly serving?: { readonly build: BuildId; readonly commit: Commit; readonly since: number };
+  /** URLs, the main one first. */
+  readonly urls: readonly string[];
+  /** The newest build, whatever became of it. */
+  readonly attempt?: Attempt;
+}
+
+export interface Attempt {
+  readonly build: BuildId;
+  readonly commit: Commit;
+  readonly startedAt: number;
+  readonly stage?: Stage;
+  readonly stages: Readonly<Partial<Record<Stage, { readonly startedAt: number; readonly ms?: number }>>>;
+  readonly outcome?: 'live' | 'failed' | 'superseded';
+  /** Whether trying the same commit again could help. */
+  readonly kind?: 'terminal' | 'transient';
+  readonly message?: string;
+}
+
+/** A preview that was only just heard of. */
+export function newRecord(key: PreviewKey, now: number): PreviewRecord {
+  return { ...key, state: 'waiting', reason: 'waiting to be looked at', changedAt: now, urls: [] };
+}
+
+/** The one place where a record changes: what `event` makes of it. */
+export function transition(record: PreviewRecord, event: BuildEvent): PreviewRecord {
+  const at = event.at;
+  switch (event.type) {
+    case 'build.started':
+      return {
+        ...record,
+        state: 'building',
+        reason: event.cause,
+        changedAt: at,
+        attempt: { build: event.build, commit: event.commit, startedAt: at, stages: {} },
+      };
+    case 'stage.started':
+      return withAttempt(record, event.build, (attempt) => ({
+        ...attempt,
+        stage: event.stage,
+        stages: { ...attempt.stages, [event.stage]: { startedAt: at } },
+      }));
+    case 'stage.finished':
+      return withAttempt(record, event.build, (attempt) => ({
+        ...attempt,
+        stages: {
+          ...attempt.stages,
+          [event.stage]: { startedAt: attempt.stages[event.stage]?.startedAt ?? at - event.ms, ms: event.ms },
+        },
+      }));
+    case 'build.live':
+      return withAttempt(
+        {
+          ...record,
+          state: 'live',
+          reason: 'serves the newest commit',
+          changedAt: at,
+          serving: { build: event.build, commit: event.commit, since: at },
+          urls: event.urls,
+        },
+        event.build,
+        (attempt) => ({ ...attempt, outcome: 'live' }),
+      );
+    case 'build.failed':
+      return withAttempt(
+        {
+          ...record,
+          state: record.serving ? 'outdated' : 'failed',
+          reason: `${event.stage} failed: ${event.message}`,
+          changedAt: at,
+        },
+        event.build,
+        (attempt) => ({ ...attempt, outcome: 'failed', kind: event.kind, message: event.message, stage: event.stage }),
+      );
+    case 'build.superseded':
+      return withAttempt(
+        { ...record, state: record.serving ? 'outdated' : 'waiting', reason: event.message, changedAt: at },
+        event.build,
+        (attempt) => ({ ...attempt, outcome: 'superseded', message: event.message }),
+      );
+    case 'preview.removing':
+      return { ...record, state: 'removing', reason: event.cause, changedAt: at };
+    case 'preview.removed': {
+      const { serving: _serving, ...rest } = record;
+      return { ...rest, state: 'removed', reason: event.cause, changedAt: at, urls: [] };
+    }
+    case 'preview.observed': {
+      const { serving: _serving, ...rest } = record;
+      const serving = event.serving;
+      return {
+        ...rest,
+        ...(serving ? { serving } : {}),
+        state: event.state,
+        reason: event.cause,
+        changedAt: at,
+        urls: event.urls,
+      };
+    }
+    case 'log':
+    case 'change':
+      return record;
+    default:
+      return event satisfies never;
+  }
+}
+
+function withAttempt(record: PreviewRecord, build: BuildId, change: (attempt: Attempt) => Attempt): PreviewRecord {
+  return record.attempt?.build === build ? { ...record, attempt: change(record.attempt) } : record;
+}

@@ -1,0 +1,92 @@
+/** The compose model of a commit after policy: only what Treehouse understood and allows, nothing of the input itself. */
+
+export type Condition = 'service_started' | 'service_healthy' | 'service_completed_successfully';
+
+export interface Dependency {
+  readonly service: string;
+  readonly condition: Condition;
+}
+
+export type Mount =
+  | { readonly kind: 'volume'; readonly volume: string; readonly target: string; readonly readOnly: boolean }
+  /** A path of the checkout, relative to its root, always mounted read-only. */
+  | { readonly kind: 'bind'; readonly path: string; readonly target: string }
+  | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number };
+
+export interface StackBuild {
+  /** Folder of the checkout, relative to its root, `''` for the root. */
+  readonly context: string;
+  /** Relative to the checkout's root. */
+  readonly dockerfile?: string;
+  readonly dockerfileInline?: string;
+  readonly args: Readonly<Record<string, string>>;
+  readonly target?: string;
+  /** Name → folder of the checkout. */
+  readonly contexts: Readonly<Record<string, string>>;
+  readonly noNetwork: boolean;
+}
+
+export interface StackService {
+  readonly name: string;
+  /** Set exactly where `build` is not. */
+  readonly image?: string;
+  readonly build?: StackBuild;
+  /** Allowed compose fields, in compose's own form (`$` doubled), without those that have a field here. */
+  readonly definition: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly dependsOn: readonly Dependency[];
+  /** Network key → further names there. */
+  readonly networks: Readonly<Record<string, readonly string[]>>;
+  readonly mounts: readonly Mount[];
+  /** File name under the checkout → path in the container. */
+  readonly files: readonly { readonly kind: 'config' | 'secret'; readonly path: string; readonly target: string }[];
+  /** Container ports, published or exposed, TCP, in the file's order. */
+  readonly ports: readonly number[];
+}
+
+export interface Change {
+  /** Where in the compose file, for example `services.web.ports`. */
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface Refusal extends Change {
+  /** The rule's name in docs/policy.md. */
+  readonly rule: string;
+}
+
+export interface Exposure {
+  readonly service: string;
+  /** Undefined: the first port that the image exposes. */
+  readonly port?: number;
+}
+
+export interface Stack {
+  /** What runs, without the test service. */
+  readonly services: readonly StackService[];
+  readonly test?: {
+    readonly service: StackService;
+    /** Whether a red test keeps the commit from being served. */
+    readonly gate: boolean;
+  };
+  /** Key → whether it has no way out. */
+  readonly networks: Readonly<Record<string, { readonly internal: boolean }>>;
+  readonly volumes: readonly string[];
+  /** The main one first; empty: to be found from the images. */
+  readonly exposed: readonly Exposure[];
+  readonly changes: readonly Change[];
+}
+
+/** `services` and all that they depend on, in the order of `all`. */
+export function withDependencies(services: readonly string[], all: readonly StackService[]): readonly StackService[] {
+  const byName = new Map(all.map((one) => [one.name, one]));
+  const wanted = new Set<string>();
+  const visit = (name: string): void => {
+    const service = byName.get(name);
+    if (!service || wanted.has(name)) return;
+    wanted.add(name);
+    for (const dependency of service.dependsOn) visit(dependency.service);
+  };
+  for (const name of services) visit(name);
+  return all.filter((one) => wanted.has(one.name));
+}
