@@ -1,0 +1,215 @@
+/** Builds the stack anew from what `docker compose config` printed: every key is looked up, nothing is edited in place. */
+import { lstat } from 'node:fs/promises';
+import path from 'node:path';
+import type { Change, Mount, Refusal, Stack, StackService } from '../domain/stack.ts';
+import { hardenBuild } from './build.ts';
+import { chooseExposed, readExtension } from './expose.ts';
+import { insideCheckout } from './inside.ts';
+import { Notes } from './notes.ts';
+import { hardenService } from './service.ts';
+import { asArray, field, isRecord } from './sources.ts';
+import { FILE_KEYS, NETWORK_KEYS, TOP_KEYS, VOLUME_KEYS } from './table.ts';
+
+export type Hardened =
+  | { readonly kind: 'accepted'; readonly stack: Stack }
+  | { readonly kind: 'refused'; readonly refusals: readonly Refusal[]; readonly changes: readonly Change[] };
+
+const DRIVERS = new Set(['', 'bridge', 'default']);
+const MAX_SERVICES = 50;
+
+/** `model` is the parsed output of `docker compose config --format json` for the checkout at `root`. */
+export async function harden(root: string, model: unknown): Promise<Hardened> {
+  const notes = new Notes();
+  const top = isRecord(model) ? model : {};
+  for (const key of Object.keys(top)) {
+    if (!key.startsWith('x-')) notes.verdict(TOP_KEYS, key, key);
+  }
+  const networks = readNetworks(field(top, 'networks'), notes);
+  const volumes = readVolumes(field(top, 'volumes'), notes);
+  const files = await readFiles(root, top, notes);
+  const extension = readExtension(field(top, 'x-treehouse'), notes);
+
+  const all: StackService[] = [];
+  let test: StackService | undefined;
+  const entries = Object.entries(isRecord(field(top, 'services')) ? (field(top, 'services') as object) : {});
+  if (entries.length > MAX_SERVICES) notes.refuse('services', 'limits', `more than ${MAX_SERVICES} services`);
+  for (const [name, raw] of entries.slice(0, MAX_SERVICES)) {
+    const where = `services.${name}`;
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(name) || !isRecord(raw)) {
+      notes.refuse(where, 'names', 'a service is named with letters, digits, ".", "_" and "-"');
+      continue;
+    }
+    const profiles = asArray(raw.profiles).map(String);
+    const isTest =
+      extension.test === undefined ? name === 'test' || profiles.includes('test') : extension.test === name;
+    if (profiles.length > 0 && !isTest) {
+      notes.change(`${where}.profiles`, 'left out: it belongs to a profile');
+      continue;
+    }
+    const build = raw.build === undefined ? undefined : await hardenBuild(root, `${where}.build`, raw.build, notes);
+    const mounts = await readMounts(root, `${where}.volumes`, raw.volumes, notes);
+    const service = hardenService({ name, raw, build, mounts, files, networks }, notes);
+    if (isTest) test = service;
+    else all.push(service);
+  }
+  if (all.length === 0 && notes.refusals.length === 0) {
+    notes.refuse('services', 'empty', 'no service is left to run');
+  }
+  const known = new Set(all.map((one) => one.name));
+  const aliases = linkAliases(field(top, 'services'));
+  const services = all.map((service) => withAliases(withKnownDependencies(service, known, notes), aliases));
+  const exposed = chooseExposed(services, extension, notes);
+  if (notes.refusals.length > 0) return { kind: 'refused', refusals: notes.refusals, changes: notes.changes };
+  return {
+    kind: 'accepted',
+    stack: {
+      services,
+      ...(test
+        ? { test: { service: withKnownDependencies(test, known, notes), gate: extension.tests !== 'report' } }
+        : {}),
+      networks,
+      volumes,
+      exposed,
+      changes: notes.changes,
+    },
+  };
+}
+
+/** `links: ["redis:db"]` gives redis the further name db; Compose keeps it to one container, here its network knows it. */
+function linkAliases(services: unknown): ReadonlyMap<string, readonly string[]> {
+  const aliases = new Map<string, string[]>();
+  for (const service of Object.values(isRecord(services) ? services : {})) {
+    for (const link of asArray(field(service, 'links'))) {
+      const [target, alias] = String(link).split(':');
+      if (target === undefined || alias === undefined || !/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(alias)) continue;
+      aliases.set(target, [...(aliases.get(target) ?? []), alias]);
+    }
+  }
+  return aliases;
+}
+
+function withAliases(service: StackService, aliases: ReadonlyMap<string, readonly string[]>): StackService {
+  const more = aliases.get(service.name);
+  if (!more) return service;
+  const networks = Object.entries(service.networks).map(([key, names]) => [key, [...new Set([...names, ...more])]]);
+  return { ...service, networks: Object.fromEntries(networks) };
+}
+
+function withKnownDependencies(service: StackService, known: ReadonlySet<string>, notes: Notes): StackService {
+  const dependsOn = service.dependsOn.filter((one) => {
+    if (known.has(one.service)) return true;
+    notes.change(`services.${service.name}.depends_on.${one.service}`, 'left out: that service does not run here');
+    return false;
+  });
+  return { ...service, dependsOn };
+}
+
+function readNetworks(raw: unknown, notes: Notes): Record<string, { internal: boolean }> {
+  const networks: Record<string, { internal: boolean }> = Object.create(null);
+  for (const [key, value] of Object.entries(isRecord(raw) ? raw : {})) {
+    const where = `networks.${key}`;
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(key)) {
+      notes.refuse(where, 'names', 'a network is named with letters, digits, ".", "_" and "-"');
+      continue;
+    }
+    const network = isRecord(value) ? value : {};
+    notes.verdicts(NETWORK_KEYS, where, network);
+    if (network.external) notes.refuse(where, 'external', "a preview joins no network but its own; remove 'external'");
+    if (!DRIVERS.has(String(network.driver ?? ''))) {
+      notes.refuse(`${where}.driver`, 'driver', 'only bridge networks are made');
+    }
+    if (isRecord(network.ipam) && Object.keys(network.ipam).length > 0) {
+      notes.change(`${where}.ipam`, 'dropped: the engine chooses the addresses');
+    }
+    networks[key] = { internal: network.internal === true };
+  }
+  if (Object.keys(networks).length === 0) networks.default = { internal: false };
+  return networks;
+}
+
+function readVolumes(raw: unknown, notes: Notes): string[] {
+  const volumes: string[] = [];
+  for (const [key, value] of Object.entries(isRecord(raw) ? raw : {})) {
+    const where = `volumes.${key}`;
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(key)) {
+      notes.refuse(where, 'names', 'a volume is named with letters, digits, ".", "_" and "-"');
+      continue;
+    }
+    const volume = isRecord(value) ? value : {};
+    notes.verdicts(VOLUME_KEYS, where, volume);
+    if (volume.external) notes.refuse(where, 'external', "a preview owns its volumes; remove 'external'");
+    if (!['', 'local'].includes(String(volume.driver ?? ''))) {
+      notes.refuse(`${where}.driver`, 'driver', 'only local volumes are made');
+    }
+    volumes.push(key);
+  }
+  return volumes;
+}
+
+/** `configs.NAME` and `secrets.NAME` → a file of the checkout; a config's text is written beside it later. */
+async function readFiles(
+  root: string,
+  top: Record<string, unknown>,
+  notes: Notes,
+): Promise<ReadonlyMap<string, string>> {
+  const files = new Map<string, string>();
+  for (const kind of ['configs', 'secrets'] as const) {
+    const all = field(top, kind);
+    for (const [key, value] of Object.entries(isRecord(all) ? all : {})) {
+      const where = `${kind}.${key}`;
+      const entry = isRecord(value) ? value : {};
+      notes.verdicts(FILE_KEYS, where, entry);
+      if (typeof entry.content === 'string') {
+        notes.refuse(
+          `${where}.content`,
+          'content',
+          'inline content is not supported yet; keep it in a file of the repository',
+        );
+        continue;
+      }
+      if (typeof entry.file !== 'string') continue;
+      const inside = await insideCheckout(root, entry.file);
+      const stat = inside === undefined ? undefined : await lstat(path.join(root, inside));
+      if (inside === undefined || !stat?.isFile()) {
+        notes.refuse(`${where}.file`, 'inside', 'it is not a file of the repository');
+      } else files.set(where, inside);
+    }
+  }
+  return files;
+}
+
+async function readMounts(root: string, where: string, raw: unknown, notes: Notes): Promise<Mount[]> {
+  const mounts: Mount[] = [];
+  for (const [index, entry] of asArray(raw).entries()) {
+    const at = `${where}[${index}]`;
+    const target = String(field(entry, 'target') ?? '');
+    const type = String(field(entry, 'type') ?? '');
+    const source = field(entry, 'source');
+    if (!target.startsWith('/')) {
+      // The talk's own file has `- ./code`: Compose reads it as a volume without a place in the container.
+      notes.change(at, `dropped: '${target}' is not an absolute path in the container`);
+    } else if (type === 'tmpfs') {
+      const size = Number(field(field(entry, 'tmpfs'), 'size'));
+      mounts.push({ kind: 'tmpfs', target, ...(size > 0 ? { sizeBytes: size } : {}) });
+    } else if (type === 'volume') {
+      const readOnly = field(entry, 'read_only') === true;
+      const volume = typeof source === 'string' && source !== '' ? source : anonymousVolume(where, target);
+      mounts.push({ kind: 'volume', volume, target, readOnly });
+    } else if (type === 'bind') {
+      const inside = typeof source === 'string' ? await insideCheckout(root, source) : undefined;
+      const stat = inside === undefined ? undefined : await lstat(path.join(root, inside));
+      if (inside === undefined || !(stat?.isFile() || stat?.isDirectory())) {
+        notes.refuse(at, 'bind', `'${String(source)}' is not a file or folder of the repository`.replaceAll(root, '.'));
+        continue;
+      }
+      if (field(entry, 'read_only') !== true) notes.change(at, 'made read-only: it is the checkout itself');
+      mounts.push({ kind: 'bind', path: inside, target });
+    } else notes.refuse(at, 'mount', `mounts of type '${type}' are not made`);
+  }
+  return mounts;
+}
+
+/** A volume without a name gets one, so that it is kept over redeploys and found at teardown. */
+export function anonymousVolume(owner: string, target: string): string {
+  return `${owner}-${target}`.replaceAll(/[^A-Za-z0-9]+/g, '_');
+}
