@@ -1,0 +1,455 @@
+/** The Docker engine through dockerode: everything is found by label. */
+import { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { LABEL } from '../domain/labels.ts';
+import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
+import { branchName, parsePreviewId, repositoryName } from '../domain/names.ts';
+import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
+import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
+import type { PreviewKey } from '../domain/preview.ts';
+import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+import { lineSplitter } from './run-process.ts';
+
+/** Where the engine is, as DOCKER_HOST says it: `unix:///path` or `tcp://host:port`; undefined for the usual socket. */
+export function connectEngine(dockerHost: string | undefined): Docker {
+  if (dockerHost === undefined || dockerHost === '') return new Docker({ socketPath: '/var/run/docker.sock' });
+  const url = new URL(dockerHost);
+  if (url.protocol === 'unix:') return new Docker({ socketPath: url.pathname });
+  return new Docker({ protocol: 'http', host: url.hostname, port: Number(url.port || 2375) });
+}
+
+/** The `Engine` port over one connection. */
+export function dockerEngine(docker: Docker): Engine {
+  const watchers = eventWatchers(docker);
+  const byPreview = (preview: PreviewId) => JSON.stringify({ label: [`${LABEL.preview}=${preview}`] });
+
+  async function observe(preview: PreviewId): Promise<ObservedStack> {
+    const filters = byPreview(preview);
+    const [containers, networks, volumes, images] = await Promise.all([
+      docker.listContainers({ all: true, filters }),
+      docker.listNetworks({ filters }),
+      docker.listVolumes({ filters }),
+      docker.listImages({ filters }),
+    ]).catch((cause) => {
+      throw away('reading what runs', cause);
+    });
+    const inspected = await Promise.all(containers.map((one) => container(one.Id)));
+    return {
+      preview,
+      containers: inspected.filter((one) => one !== undefined),
+      networks: networks.map((one) => ({
+        id: one.Id,
+        name: one.Name,
+        build: (one.Labels?.[LABEL.build] ?? '') as BuildId,
+        commit: (one.Labels?.[LABEL.commit] ?? '') as Commit,
+        key: one.Labels?.[LABEL.network] ?? '',
+        role: one.Labels?.[LABEL.role] === 'test' ? ('test' as const) : ('app' as const),
+      })),
+      volumes: volumes.Volumes.map((one) => one.Name),
+      images: images.flatMap((one) => named(one.RepoTags, one.Id).map((reference) => ({ reference, id: one.Id }))),
+    };
+  }
+
+  async function container(id: string): Promise<ObservedContainer | undefined> {
+    const info = await orGone(docker.getContainer(id).inspect());
+    if (!info) return undefined;
+    const labels = info.Config.Labels ?? {};
+    const health = info.State.Health?.Status;
+    return {
+      id: info.Id,
+      name: info.Name.replace(/^\//, ''),
+      service: labels[LABEL.service] ?? '',
+      role: labels[LABEL.role] === 'test' ? 'test' : 'app',
+      build: (labels[LABEL.build] ?? '') as BuildId,
+      commit: (labels[LABEL.commit] ?? '') as Commit,
+      config: labels[LABEL.config] ?? '',
+      running: info.State.Running && !info.State.Restarting,
+      restarting: info.State.Restarting,
+      exitCode: info.State.ExitCode,
+      health: health === 'healthy' || health === 'unhealthy' || health === 'starting' ? health : 'none',
+      restarts: info.RestartCount,
+      networks: new Map(
+        Object.entries(info.NetworkSettings.Networks ?? {}).map(([name, one]) => [name, one.IPAddress]),
+      ),
+      image: info.Config.Image,
+      imageId: info.Image,
+      exposed: exposedAs(labels),
+    };
+  }
+
+  async function previews(): Promise<PreviewKey[]> {
+    const filters = JSON.stringify({ label: [LABEL.preview] });
+    const [containers, networks, volumes, images] = await Promise.all([
+      docker.listContainers({ all: true, filters }),
+      docker.listNetworks({ filters }),
+      docker.listVolumes({ filters }),
+      docker.listImages({ filters }),
+    ]).catch((cause) => {
+      throw away('reading what runs', cause);
+    });
+    const found = new Map<string, PreviewKey>();
+    for (const one of [...containers, ...networks, ...volumes.Volumes, ...images]) {
+      const key = keyOf(one.Labels ?? {});
+      if (key) found.set(key.id, key);
+    }
+    return [...found.values()];
+  }
+
+  return {
+    observe,
+    previews,
+    container,
+    watch: watchers.watch,
+    watchAll: watchers.watchAll,
+
+    async start(id) {
+      await docker
+        .getContainer(id)
+        .start()
+        .catch((cause: unknown) => {
+          if (statusOf(cause) === 304) return;
+          throw new TreehouseError('start-failed', `the engine could not start it: ${engineText(cause)}`, { cause });
+        });
+    },
+    async stop(id, seconds) {
+      await tolerate(docker.getContainer(id).stop({ t: seconds }), [304, 404]);
+    },
+    async wait(id, signal) {
+      const end = (await docker.getContainer(id).wait({ abortSignal: signal })) as { StatusCode: number };
+      return end.StatusCode;
+    },
+    async removeContainer(id) {
+      await tolerate(docker.getContainer(id).remove({ force: true, v: true }), [404, 409]);
+    },
+    async logs(id, options, onLine, signal) {
+      const wanted = { stdout: true, stderr: true, ...(options.tail === undefined ? {} : { tail: options.tail }) };
+      const of = docker.getContainer(id);
+      const stream = options.follow
+        ? ((await of.logs({ ...wanted, follow: true, abortSignal: signal })) as unknown as Readable)
+        : Readable.from([await of.logs({ ...wanted, follow: false })]);
+      const tty = (await docker.getContainer(id).inspect()).Config.Tty;
+      await readLog(stream, tty, onLine, signal);
+    },
+
+    async image(reference) {
+      const info = await orGone(docker.getImage(reference).inspect());
+      return info ? imageInfo(info) : undefined;
+    },
+    async tag(image, reference) {
+      const { repo, tag } = splitReference(reference);
+      await docker.getImage(image).tag({ repo, tag });
+    },
+    async pull(reference, onLine, signal) {
+      await progress(
+        docker,
+        await pullStream(docker, reference, signal),
+        `pulling ${reference}`,
+        'image-missing',
+        onLine,
+        signal,
+      );
+    },
+    async push(reference, onLine, signal) {
+      const { repo, tag } = splitReference(reference);
+      const stream = await docker
+        .getImage(repo)
+        .push({ tag, authconfig: { username: '', password: '', serveraddress: '' }, abortSignal: signal })
+        .catch((cause: unknown) => {
+          throw new TreehouseError('push-failed', `pushing ${reference} failed: ${engineText(cause)}`, {
+            kind: 'transient',
+            cause,
+          });
+        });
+      const last = await progress(docker, stream, `pushing ${reference}`, 'push-failed', onLine, signal);
+      const digest = last.find((one) => one.aux?.Digest !== undefined)?.aux?.Digest;
+      if (digest === undefined) {
+        throw new TreehouseError('push-failed', `pushing ${reference} failed: no digest came back`, {
+          kind: 'transient',
+        });
+      }
+      return digest;
+    },
+    async removeImage(reference) {
+      await tolerate(docker.getImage(reference).remove({ force: false }), [404, 409]);
+    },
+
+    async createNetwork(network) {
+      await createNetwork(docker, network);
+    },
+    async connect(network, id, aliases) {
+      await docker
+        .getNetwork(network)
+        .connect({ Container: id, EndpointConfig: { Aliases: [...aliases] } })
+        .catch((cause: unknown) => {
+          // 403: it is connected already.
+          if (statusOf(cause) !== 403) throw away(`joining ${network}`, cause);
+        });
+    },
+    async disconnect(network, id) {
+      await tolerate(docker.getNetwork(network).disconnect({ Container: id, Force: true }), [403, 404, 500]);
+    },
+    async removeNetwork(network) {
+      await tolerate(docker.getNetwork(network).remove(), [404]);
+    },
+    async removeVolume(volume) {
+      await tolerate(docker.getVolume(volume).remove(), [404]);
+    },
+  };
+}
+
+function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
+  const host = labels[LABEL.host];
+  const port = Number(labels[LABEL.port]);
+  return host === undefined || !Number.isInteger(port) ? undefined : { host, port };
+}
+
+function keyOf(labels: Record<string, string>): PreviewKey | undefined {
+  const id = parsePreviewId(labels[LABEL.preview] ?? '');
+  if (!id) return undefined;
+  try {
+    return {
+      id,
+      repository: repositoryName(labels[LABEL.repository] ?? ''),
+      branch: branchName(labels[LABEL.branch] ?? ''),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+function named(tags: string[] | undefined, id: string): string[] {
+  const real = (tags ?? []).filter((tag) => tag !== '<none>:<none>');
+  return real.length > 0 ? real : [id];
+}
+
+function imageInfo(info: Docker.ImageInspectInfo): ImageInfo {
+  const ports = Object.keys(info.Config.ExposedPorts ?? {})
+    .filter((port) => port.endsWith('/tcp') || !port.includes('/'))
+    .map((port) => Number.parseInt(port, 10));
+  return {
+    id: info.Id,
+    ports: ports.sort((a, b) => a - b),
+    volumes: Object.keys(info.Config.Volumes ?? {}),
+    variables: (info.Config.Env ?? []).map((one) => one.split('=')[0] ?? ''),
+  };
+}
+
+async function createNetwork(docker: Docker, network: NewNetwork): Promise<void> {
+  await docker
+    .createNetwork({
+      Name: network.name,
+      Driver: 'bridge',
+      Internal: network.internal,
+      Labels: { ...network.labels },
+    })
+    .catch((cause: unknown) => {
+      if (statusOf(cause) === 409) return;
+      // The engine has no code of its own for this; moby/libnetwork ipamutils words it so in every version since 1.13.
+      if (/non-overlapping|address pool/i.test(engineText(cause)))
+        throw new TreehouseError('networks-exhausted', NETWORKS_EXHAUSTED, { kind: 'transient', cause });
+      throw away(`making the network ${network.name}`, cause);
+    });
+}
+
+const NETWORKS_EXHAUSTED =
+  'the engine has no addresses left for another network (its own default is about 31 networks). ' +
+  'Give it more in /etc/docker/daemon.json, then restart it: ' +
+  '{"default-address-pools": [{"base": "10.213.0.0/16", "size": 27}]} makes room for 2,048';
+
+interface Progress {
+  readonly status?: string;
+  readonly id?: string;
+  readonly error?: string;
+  readonly progressDetail?: { readonly current?: number };
+  readonly aux?: { readonly Digest?: string };
+}
+
+async function pullStream(docker: Docker, reference: string, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
+  const { repo, tag } = splitReference(reference);
+  return docker.createImage({ fromImage: repo, tag, abortSignal: signal }).catch((cause: unknown) => {
+    throw new TreehouseError('image-missing', `pulling ${reference} failed: ${engineText(cause)}`, { cause });
+  });
+}
+
+async function progress(
+  docker: Docker,
+  stream: NodeJS.ReadableStream,
+  act: string,
+  code: 'image-missing' | 'push-failed',
+  onLine: OnLine,
+  signal: AbortSignal,
+): Promise<readonly Progress[]> {
+  const all: Progress[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => (stream as Readable).destroy(abortReason(signal));
+    signal.addEventListener('abort', abort, { once: true });
+    docker.modem.followProgress(
+      stream,
+      (error) => {
+        signal.removeEventListener('abort', abort);
+        if (signal.aborted) reject(abortReason(signal));
+        else if (error)
+          reject(
+            new TreehouseError(code, `${act} failed: ${messageOf(error)}`, {
+              cause: error,
+              kind: code === 'push-failed' ? 'transient' : 'terminal',
+            }),
+          );
+        else resolve();
+      },
+      (one: Progress) => {
+        all.push(one);
+        // Bars are for a terminal; the log takes what has no running number.
+        if (one.status !== undefined && one.progressDetail?.current === undefined) {
+          onLine(one.id === undefined ? one.status : `${one.id}: ${one.status}`);
+        }
+      },
+    );
+  });
+  return all;
+}
+
+/** `host:port/a/b:tag` → what the engine's API wants apart. */
+function splitReference(reference: string): { repo: string; tag: string } {
+  const slash = reference.lastIndexOf('/');
+  const at = reference.indexOf('@', slash);
+  if (at > 0) return { repo: reference.slice(0, at), tag: reference.slice(at + 1) };
+  const colon = reference.indexOf(':', slash + 1);
+  return colon < 0
+    ? { repo: reference, tag: 'latest' }
+    : { repo: reference.slice(0, colon), tag: reference.slice(colon + 1) };
+}
+
+async function readLog(stream: Readable, tty: boolean, onLine: OnLine, signal: AbortSignal): Promise<void> {
+  const lines = lineSplitter(onLine);
+  let pending = Buffer.alloc(0);
+  const abort = () => stream.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    for await (const chunk of stream) {
+      if (tty) {
+        lines.take(chunk as Buffer);
+        continue;
+      }
+      // Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format").
+      pending = Buffer.concat([pending, chunk as Buffer]);
+      while (pending.length >= 8) {
+        const size = pending.readUInt32BE(4);
+        if (pending.length < 8 + size) break;
+        lines.take(pending.subarray(8, 8 + size));
+        pending = pending.subarray(8 + size);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw away('reading a log', error);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    lines.finish();
+  }
+}
+
+interface Watchers {
+  watch(preview: PreviewId, changed: () => void): () => void;
+  watchAll(changed: (preview: PreviewId) => void): () => void;
+}
+
+/** How long after a break the events are asked for again. */
+const REOPEN_MS = 500;
+
+/** One stream of the engine's events for all who watch; opened with the first, reopened when it breaks. */
+function eventWatchers(docker: Docker): Watchers {
+  const watching = new Set<{ readonly preview: PreviewId | undefined; changed(preview: PreviewId): void }>();
+  let stream: Readable | undefined;
+  let opening = false;
+
+  async function open(): Promise<void> {
+    if (stream || opening) return;
+    opening = true;
+    try {
+      const filters = JSON.stringify({ type: ['container'], label: [LABEL.preview] });
+      const opened = (await docker.getEvents({ filters })) as unknown as Readable;
+      stream = opened;
+      const lines = lineSplitter(tell);
+      opened.on('data', (chunk: Buffer) => lines.take(chunk));
+      opened.on('error', () => opened.destroy());
+      opened.once('close', () => {
+        stream = undefined;
+        reopen();
+      });
+      // What happened before the stream was open is seen by looking.
+      for (const one of watching) if (one.preview !== undefined) one.changed(one.preview);
+    } catch {
+      reopen();
+    } finally {
+      opening = false;
+    }
+    if (watching.size === 0) stream?.destroy();
+  }
+
+  function reopen(): void {
+    setTimeout(() => watching.size > 0 && void open(), REOPEN_MS).unref();
+  }
+
+  function tell(line: string): void {
+    let event: { Action?: string; Actor?: { Attributes?: Record<string, string> } };
+    try {
+      event = JSON.parse(line) as typeof event;
+    } catch {
+      return; // Cut by the splitter: the next one tells again.
+    }
+    const preview = parsePreviewId(event.Actor?.Attributes?.[LABEL.preview] ?? '');
+    if (!preview) return;
+    const lifetime = event.Action === 'start' || event.Action === 'die';
+    for (const one of watching)
+      if (one.preview === preview || (one.preview === undefined && lifetime)) one.changed(preview);
+  }
+
+  function add(preview: PreviewId | undefined, changed: (preview: PreviewId) => void): () => void {
+    const one = { preview, changed };
+    watching.add(one);
+    void open();
+    return () => {
+      watching.delete(one);
+      if (watching.size === 0) stream?.destroy();
+    };
+  }
+
+  return {
+    watch: (preview, changed) => add(preview, changed),
+    watchAll: (changed) => add(undefined, changed),
+  };
+}
+
+async function orGone<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (cause) {
+    if (statusOf(cause) === 404) return undefined;
+    throw away('reading what runs', cause);
+  }
+}
+
+/** Lets pass the statuses that say "it is so already". */
+async function tolerate(promise: Promise<unknown>, statuses: readonly number[]): Promise<void> {
+  try {
+    await promise;
+  } catch (cause) {
+    if (!statuses.includes(statusOf(cause) ?? 0)) throw away('changing what runs', cause);
+  }
+}
+
+function away(act: string, cause: unknown): TreehouseError {
+  return new TreehouseError('engine-away', `${act} failed: ${engineText(cause)}`, { kind: 'transient', cause });
+}
+
+function statusOf(cause: unknown): number | undefined {
+  const status = (cause as { statusCode?: unknown })?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** dockerode words it `(HTTP code 500) server error - TEXT `. */
+function engineText(cause: unknown): string {
+  return messageOf(cause)
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .trim();
+}

@@ -1,0 +1,287 @@
+/** The Git port over simple-git: one bare mirror a repository, one worktree a checkout. */
+import { lstat, mkdir, readFile, rm, statfs } from 'node:fs/promises';
+import { dirname, isAbsolute, join, posix, resolve } from 'node:path';
+import { type Branch, branchName, type Commit, commitId, shortCommit } from '../domain/names.ts';
+import type { CommitInfo, Git, Repository } from '../domain/ports.ts';
+import { abortReason, TreehouseError } from '../errors.ts';
+import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
+import { GitFailure, meansDiskFull, reasonOf, runGit, scrub } from './git-process.ts';
+
+export interface GitOptions {
+  /** Treehouse's home; mirrors are in `mirrors` under it. */
+  readonly home: string;
+  /** PATH for git and what it starts. */
+  readonly searchPath: string;
+  readonly sshAuthSock?: string | undefined;
+}
+
+const FETCH_MS = 600_000;
+const OTHER_MS = 60_000;
+/** How long one command waits for those before it at the same mirror. */
+const TURN_MS = FETCH_MS + OTHER_MS;
+
+export function createGit(options: GitOptions): Git {
+  const mirrors = resolve(options.home, 'mirrors');
+  const around = { ...options, emptyHome: join(mirrors, '.home') };
+  const inTurn = createTurns();
+  const ensured = new Map<string, string>();
+
+  async function git(mirror: Mirror, args: readonly string[], signal: AbortSignal, timeoutMs = OTHER_MS) {
+    return runGit(around, { ...mirror, args, timeoutMs, signal });
+  }
+
+  /** The repository's mirror, made and swept at its first use by this process. */
+  async function open(repository: Repository): Promise<Mirror> {
+    const mirror = mirrorOf(mirrors, repository);
+    if (ensured.get(repository.name) === repository.url && (await exists(mirror.directory))) return mirror;
+    await mkdir(around.emptyHome, { recursive: true, mode: 0o700 });
+    await ensureMirror(around, mirror, repository);
+    await removeStaleLocks(mirror);
+    ensured.set(repository.name, repository.url);
+    return mirror;
+  }
+
+  /** `act` alone at the repository's mirror, its failures made into errors that name the act. */
+  function write<T>(job: Job, act: (mirror: Mirror) => Promise<T>): Promise<T> {
+    return naming(job, () => inTurn(job.repository.name, job.signal, async () => act(await open(job.repository))));
+  }
+
+  /** The same beside others: nothing of the mirror changes. */
+  function read<T>(job: Job, act: (mirror: Mirror) => Promise<T>): Promise<T> {
+    const known = ensured.has(job.repository.name);
+    return known ? naming(job, async () => act(await open(job.repository))) : write(job, act);
+  }
+
+  async function naming<T>(job: Job, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      // A lock that nobody holds any more is looked for at the next use.
+      ensured.delete(job.repository.name);
+      throw await named(job, error, job.folder ?? mirrors);
+    }
+  }
+
+  async function listed(mirror: Mirror, branch: Branch, signal: AbortSignal): Promise<boolean> {
+    try {
+      const text = await git(mirror, ['ls-remote', '--exit-code', '--heads', 'origin', `refs/heads/${branch}`], signal);
+      // The pattern matches at the end, so `refs/heads/refs/heads/x` is among the answers for `x`.
+      return text.split('\n').some((line) => line.endsWith(`\trefs/heads/${branch}`));
+    } catch (error) {
+      if (error instanceof GitFailure && error.exitCode === 2) return false;
+      throw error;
+    }
+  }
+
+  async function fetchHead(mirror: Mirror, branch: Branch, signal: AbortSignal): Promise<Commit | undefined> {
+    const ref = refOf(branch);
+    // -v, since simple-git waits 50 ms longer for a command that says nothing.
+    const options = ['-v', '--force', '--depth=1', '--no-tags', '--no-recurse-submodules', '--no-auto-maintenance'];
+    await git(mirror, ['fetch', ...options, 'origin', `+refs/heads/${branch}:${ref}`], signal, FETCH_MS);
+    const [id = '', , from] = (await readFile(join(mirror.directory, 'FETCH_HEAD'), 'utf8')).split('\t', 3);
+    if (from?.startsWith(`branch '${branch}' of `)) return commitId(id);
+    // Where there is no refs/heads/x, fetch takes refs/heads/refs/heads/x or refs/tags/refs/heads/x for it.
+    if (!(await listed(mirror, branch, signal))) return undefined;
+    return commitId((await git(mirror, ['rev-parse', '--verify', `${ref}^{commit}`], signal)).trim());
+  }
+
+  async function tidy(mirror: Mirror, signal: AbortSignal): Promise<void> {
+    await git(mirror, ['worktree', 'prune', '--verbose'], signal);
+    await git(mirror, ['gc', '--auto', '--quiet'], signal, FETCH_MS);
+  }
+
+  return {
+    head(repository, branch, signal) {
+      const act = `fetching ${repository.name} (branch ${branch})`;
+      return write({ repository, act, signal, kind: 'transient' }, async (mirror) => {
+        try {
+          return await fetchHead(mirror, branch, signal);
+        } catch (error) {
+          if (!(error instanceof GitFailure)) throw error;
+          if (!(await listed(mirror, branch, signal))) return undefined;
+          throw error;
+        }
+      });
+    },
+
+    branches(repository, signal) {
+      const act = `listing the branches of ${repository.name}`;
+      return read({ repository, act, signal, kind: 'transient' }, async (mirror) =>
+        parseHeads(await git(mirror, ['ls-remote', '--heads', 'origin'], signal)),
+      );
+    },
+
+    checkout(repository, commit, directory, signal) {
+      const act = `checking out ${repository.name} at ${shortCommit(commit)}`;
+      const folder = dirname(directory);
+      return write({ repository, act, signal, kind: 'transient', folder }, async (mirror) => {
+        if (!isAbsolute(directory))
+          throw new TreehouseError('git-failed', `${act} failed: ${directory} is not absolute`);
+        if (await exists(directory))
+          throw new TreehouseError('git-failed', `${act} failed: ${directory} exists already`);
+        await mkdir(folder, { recursive: true });
+        try {
+          await git(mirror, ['worktree', 'add', '--detach', directory, commit], signal, FETCH_MS);
+        } catch (error) {
+          await rm(directory, { recursive: true, force: true });
+          if (error instanceof GitFailure && !(await has(mirror, commit))) {
+            const text = `${act} failed: the commit is not in what was fetched; it may have been pushed over`;
+            throw new TreehouseError('git-failed', text, { cause: error });
+          }
+          throw error;
+        }
+      });
+    },
+
+    removeCheckout(repository, directory) {
+      const act = `removing the checkout ${directory} of ${repository.name}`;
+      const signal = never();
+      return write({ repository, act, signal, kind: 'transient' }, async (mirror) => {
+        await rm(directory, { recursive: true, force: true, maxRetries: 3 });
+        await tidy(mirror, signal);
+      });
+    },
+
+    objectId(repository, commit, path) {
+      const act = `looking up ${JSON.stringify(path)} in ${repository.name} at ${shortCommit(commit)}`;
+      return read({ repository, act, signal: never(), kind: 'transient' }, async (mirror) => {
+        const inside = pathInTree(path);
+        if (inside === undefined) return undefined;
+        try {
+          return (await git(mirror, ['rev-parse', '--verify', '--quiet', `${commit}:${inside}`], never())).trim();
+        } catch (error) {
+          if (error instanceof GitFailure && error.exitCode === 1) return undefined;
+          throw error;
+        }
+      });
+    },
+
+    describe(repository, commit) {
+      const act = `describing ${repository.name} at ${shortCommit(commit)}`;
+      return read({ repository, act, signal: never(), kind: 'terminal' }, async (mirror) =>
+        parseInfo(
+          await git(mirror, ['log', '-1', '--no-show-signature', '--format=%ct%x00%an%x00%s', commit], never()),
+        ),
+      );
+    },
+
+    forget(repository, branch) {
+      const act = `forgetting branch ${branch} of ${repository.name}`;
+      const signal = never();
+      return write({ repository, act, signal, kind: 'transient' }, async (mirror) => {
+        await git(mirror, ['update-ref', '-d', refOf(branch)], signal);
+        await tidy(mirror, signal);
+      });
+    },
+  };
+
+  async function has(mirror: Mirror, commit: Commit): Promise<boolean> {
+    try {
+      return (await git(mirror, ['cat-file', '-t', commit], never())).trim() === 'commit';
+    } catch (error) {
+      if (error instanceof GitFailure && error.exitCode !== undefined) return false;
+      throw error;
+    }
+  }
+}
+
+interface Job {
+  readonly repository: Repository;
+  /** "fetching acme/shop (branch x)". */
+  readonly act: string;
+  readonly signal: AbortSignal;
+  readonly kind: 'terminal' | 'transient';
+  /** Where files are written, if not among the mirrors. */
+  readonly folder?: string;
+}
+
+async function named(job: Job, error: unknown, folder: string): Promise<unknown> {
+  if (error instanceof TreehouseError) return error;
+  const full = meansDiskFull(error) || (error instanceof Error && 'code' in error && error.code === 'ENOSPC');
+  if (full) {
+    const text = `${job.act} failed: the disk is full${await freeSpace(folder)}; free some space, then redeploy`;
+    return new TreehouseError('disk-full', text, { kind: 'transient', cause: error });
+  }
+  return new TreehouseError('git-failed', `${job.act} failed: ${reasonOf(error)}`, { kind: job.kind, cause: error });
+}
+
+async function freeSpace(folder: string): Promise<string> {
+  const stats = await statfs(folder).catch(() => undefined);
+  return stats ? ` (${Math.floor((stats.bavail * stats.bsize) / 2 ** 20)} MB free)` : '';
+}
+
+/** One after another for one key, in the order of asking; a wait ends with `signal`, or after TURN_MS. */
+function createTurns(): <T>(key: string, signal: AbortSignal, act: () => Promise<T>) => Promise<T> {
+  const last = new Map<string, Promise<void>>();
+  return async (key, signal, act) => {
+    const before = last.get(key) ?? Promise.resolve();
+    let done = () => {};
+    const mine = new Promise<void>((resolve) => {
+      done = resolve;
+    });
+    const all = before.then(() => mine);
+    last.set(key, all);
+    try {
+      await settledOrAborted(before, signal);
+      return await act();
+    } finally {
+      done();
+      if (last.get(key) === all) last.delete(key);
+    }
+  };
+}
+
+function settledOrAborted(wait: Promise<void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = new TreehouseError('git-failed', `git was busy for more than ${TURN_MS / 1000} s`, {
+      kind: 'transient',
+    });
+    const timer = setTimeout(() => reject(late), TURN_MS);
+    const onAbort = () => reject(abortReason(signal));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    void wait.then(resolve).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    });
+  });
+}
+
+function parseHeads(text: string): ReadonlyMap<Branch, Commit> {
+  const heads = new Map<Branch, Commit>();
+  for (const line of text.split('\n')) {
+    const [id, ref] = line.split('\t', 2);
+    // A name that is not UTF-8 cannot be asked for again.
+    if (id === undefined || !ref?.startsWith('refs/heads/') || ref.includes('\ufffd')) continue;
+    try {
+      heads.set(branchName(ref.slice('refs/heads/'.length)), commitId(id));
+    } catch (error) {
+      if (!(error instanceof TreehouseError)) throw error;
+    }
+  }
+  return heads;
+}
+
+function parseInfo(text: string): CommitInfo {
+  const [seconds = '', author = '', ...subject] = text.split('\0');
+  return { subject: scrub(subject.join(' ')).trim(), author: scrub(author).trim(), at: Number(seconds) * 1_000 };
+}
+
+/** The path as a tree has it; undefined where no tree can hold it. */
+function pathInTree(path: string): string | undefined {
+  if (path.includes('\0') || path.startsWith('/')) return undefined;
+  const plain = posix.normalize(path).replace(/\/$/, '');
+  if (plain === '.') return '';
+  return plain === '..' || plain.startsWith('../') ? undefined : plain;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}

@@ -1,0 +1,146 @@
+/** The Registry port over HTTP: what is asked of and deleted from a Docker registry (API version 2). */
+import { randomUUID } from 'node:crypto';
+import type { Registry } from '../domain/ports.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+
+export interface RegistryOptions {
+  /** `host:port`. */
+  readonly address: string;
+  /** Milliseconds for one request; 20,000 unless told. */
+  readonly timeoutMs?: number;
+}
+
+/** All that a tag may name; a registry answers 404 for a kind that was not asked for. */
+const MANIFESTS = [
+  'application/vnd.oci.image.index.v1+json',
+  'application/vnd.oci.image.manifest.v1+json',
+  'application/vnd.docker.distribution.manifest.list.v2+json',
+  'application/vnd.docker.distribution.manifest.v2+json',
+].join(', ');
+const PAGE = 500;
+const SIDE_BY_SIDE = 8;
+
+export function createRegistry(options: RegistryOptions): Registry {
+  const { address } = options;
+  const base = new URL(`${schemeOf(address)}://${address}/v2/`);
+
+  async function ask(act: string, url: URL, allowed: readonly number[], init: RequestInit = {}): Promise<Response> {
+    const failed = (why: string, cause?: unknown) =>
+      new TreehouseError('push-failed', `${act} at the registry ${address} failed: ${why}`, {
+        kind: 'transient',
+        cause,
+      });
+    const timeoutMs = options.timeoutMs ?? 20_000;
+    try {
+      const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs), ...init });
+      if (allowed.includes(response.status)) return response;
+      const said = (await response.text()).replaceAll(/\s+/g, ' ').slice(0, 300);
+      throw failed(`it answered ${response.status} ${said}`.trim());
+    } catch (error) {
+      if (error instanceof TreehouseError) throw error;
+      if (error instanceof Error && error.name === 'TimeoutError') {
+        throw failed(`no answer within ${timeoutMs / 1000} s`, error);
+      }
+      // fetch says "fetch failed"; the reason is its cause.
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      throw failed(causeText(cause), error);
+    }
+  }
+
+  /** Every page of a list; empty where there is no such thing. */
+  async function list(act: string, first: URL, key: 'tags' | 'repositories'): Promise<string[]> {
+    const all: string[] = [];
+    let next: URL | undefined = first;
+    while (next) {
+      const response: Response = await ask(act, next, [200, 404]);
+      if (response.status === 404) return all;
+      const body = (await response.json()) as Partial<Record<typeof key, readonly string[] | null>>;
+      all.push(...(body[key] ?? []));
+      next = nextPage(response, next);
+    }
+    return all;
+  }
+
+  async function tags(path: string): Promise<readonly string[]> {
+    return list(`listing the tags of ${path}`, under(base, `${path}/tags/list?n=${PAGE}`), 'tags');
+  }
+
+  async function digest(path: string, tag: string): Promise<string | undefined> {
+    const act = `looking up ${path}:${tag}`;
+    const init = { method: 'HEAD', headers: { accept: MANIFESTS } };
+    const response = await ask(act, under(base, `${path}/manifests/${tag}`), [200, 404], init);
+    return response.status === 404 ? undefined : (response.headers.get('docker-content-digest') ?? undefined);
+  }
+
+  async function remove(path: string, tag: string): Promise<void> {
+    const found = await digest(path, tag);
+    if (found === undefined) return;
+    const others = (await tags(path)).filter((other) => other !== tag);
+    const shared = (await eachOf(others, (other) => digest(path, other))).includes(found);
+    await removeDigest(path, shared ? await moveAway(path, tag) : found);
+  }
+
+  async function removeDigest(path: string, found: string): Promise<void> {
+    await ask(`deleting ${path}@${found}`, under(base, `${path}/manifests/${found}`), [202, 404], { method: 'DELETE' });
+  }
+
+  /**
+   * Only digests can be deleted, and with one go all of its tags: an image that did not change between two branches would be
+   * taken from both. So the tag is first moved to a manifest of the same content that nothing else names.
+   */
+  async function moveAway(path: string, tag: string): Promise<string> {
+    const act = `untagging ${path}:${tag}`;
+    const url = under(base, `${path}/manifests/${tag}`);
+    const old = await ask(act, url, [200], { headers: { accept: MANIFESTS } });
+    const manifest = (await old.json()) as Record<string, unknown>;
+    const body = JSON.stringify({ ...manifest, annotations: { 'treehouse.removed': randomUUID() } });
+    const contentType = old.headers.get('content-type') ?? '';
+    const moved = await ask(act, url, [201], { method: 'PUT', headers: { 'content-type': contentType }, body });
+    const away = moved.headers.get('docker-content-digest');
+    if (away) return away;
+    throw new TreehouseError('push-failed', `${act} at the registry ${address} failed: it gave no digest`, {
+      kind: 'transient',
+    });
+  }
+
+  async function paths(): Promise<readonly string[]> {
+    const all = await list('listing the images', under(base, `_catalog?n=${PAGE}`), 'repositories');
+    const counts = await eachOf(all, async (path) => (await tags(path)).length);
+    return all.filter((_, index) => counts[index] !== 0);
+  }
+
+  return { address, tags, digest, remove, paths };
+}
+
+/** As Docker decides it: a registry on this machine speaks plain HTTP. */
+function schemeOf(address: string): 'http' | 'https' {
+  return /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?$/.test(address) ? 'http' : 'https';
+}
+
+function under(base: URL, rest: string): URL {
+  const url = new URL(rest, base);
+  // Names come from the engine and from registries: none may lead elsewhere.
+  if (url.origin === base.origin && url.pathname.startsWith(base.pathname)) return url;
+  throw new TreehouseError('push-failed', `'${rest}' is not a path of the registry ${base.host}`);
+}
+
+/** RFC 8288: `</v2/_catalog?last=x&n=500>; rel="next"`. */
+function nextPage(response: Response, here: URL): URL | undefined {
+  const target = /<([^>]+)>\s*;\s*rel="?next"?/.exec(response.headers.get('link') ?? '')?.[1];
+  if (target === undefined) return undefined;
+  const url = new URL(target, here);
+  return url.origin === here.origin && url.href !== here.href ? url : undefined;
+}
+
+async function eachOf<T, R>(items: readonly T[], act: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += SIDE_BY_SIDE) {
+    results.push(...(await Promise.all(items.slice(at, at + SIDE_BY_SIDE).map(act))));
+  }
+  return results;
+}
+
+function causeText(cause: unknown): string {
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED') return 'nothing listens there';
+  return messageOf(cause);
+}

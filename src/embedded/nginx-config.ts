@@ -1,0 +1,181 @@
+/** The gateway's configuration: rendered from `nginx/`, and where a byte differs written aside, tested and swapped in. */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { isIPv6 } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { STANDARD_PATH } from './child.ts';
+
+export interface NginxSettings {
+  /** Previews are at `<label>.<domain>`. */
+  readonly domain: string;
+  /** `host:port` of Treehouse's own server, which answers where no preview does. */
+  readonly pages: string;
+  /** Writes `<home>/nginx/access.log`; default false. */
+  readonly accessLog?: boolean;
+}
+
+/** What one run of nginx is made of, beside its settings. */
+export interface Frame {
+  readonly program: string;
+  readonly modules: readonly string[];
+  /** `<home>/nginx`, nginx's prefix. */
+  readonly folder: string;
+  /** Temporary files of the workers, outside the home that they cannot enter. */
+  readonly temporary: string;
+  readonly control: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Where the templates are, from `src/embedded` and from `dist/embedded`. */
+const TEMPLATES = fileURLToPath(new URL('../../nginx/', import.meta.url));
+const LUA = join('lua', 'treehouse');
+const WORKER_USERS = ['www-data', 'nginx', 'nobody'];
+
+type Files = ReadonlyMap<string, string>;
+
+/** Renders, and where any byte differs writes aside, lets nginx test it, and swaps. */
+export async function install(frame: Frame, settings: NginxSettings): Promise<{ changed: boolean; revision: string }> {
+  const { files, revision } = await render(frame, settings);
+  if (await isInstalled(frame.folder, files)) return { changed: false, revision };
+  const aside = join(frame.folder, 'next');
+  await rm(aside, { recursive: true, force: true });
+  await mkdir(join(aside, LUA), { recursive: true, mode: 0o700 });
+  for (const [name, text] of files) await writeFile(join(aside, name), text, { mode: 0o600 });
+  await testConfiguration(frame.program, aside);
+  await mkdir(join(frame.folder, LUA), { recursive: true, mode: 0o700 });
+  for (const name of files.keys()) await rename(join(aside, name), join(frame.folder, name));
+  await rm(aside, { recursive: true, force: true });
+  return { changed: true, revision };
+}
+
+async function isInstalled(folder: string, files: Files): Promise<boolean> {
+  for (const [name, text] of files) {
+    if ((await readFile(join(folder, name), 'utf8').catch(() => undefined)) !== text) return false;
+  }
+  return true;
+}
+
+async function testConfiguration(program: string, folder: string): Promise<void> {
+  try {
+    await execute(program, ['-t', '-q', ...nginxArguments(folder)]);
+  } catch (cause) {
+    const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
+    const text = `nginx -t refuses the gateway's new configuration in ${folder}: ${said || messageOf(cause)}`;
+    throw new TreehouseError('route-failed', text, { cause });
+  }
+}
+
+/** `folder` is the prefix, from which the configuration finds its Lua files and routes. */
+export function nginxArguments(folder: string): readonly string[] {
+  return ['-p', `${folder}/`, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
+}
+
+async function render(frame: Frame, settings: NginxSettings): Promise<{ files: Files; revision: string }> {
+  const log = settings.accessLog ? quoted(join(frame.folder, 'access.log')) : 'off';
+  const values = new Map([
+    ['load_modules', frame.modules.map((file) => `load_module ${quoted(file)};`).join('\n')],
+    ['user', await userLine()],
+    ['pid_file', quoted(join(frame.folder, 'nginx.pid'))],
+    ['error_log', quoted(join(frame.folder, 'error.log'))],
+    ['access_log', log],
+    ['listen', quoted(`${isIPv6(frame.host) ? `[${frame.host}]` : frame.host}:${frame.port}`)],
+    ['control', quoted(`unix:${frame.control}`)],
+    ['pages', quoted(pagesAddress(settings.pages))],
+    ...['client', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+      (kind) => [`temp_${kind}`, quoted(join(frame.temporary, kind))] as const,
+    ),
+  ]);
+  const template = await readFile(join(TEMPLATES, 'nginx.conf.template'), 'utf8');
+  const files = new Map([
+    ['nginx.conf', template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values.get(name) ?? unknownPlace(name))],
+    ['away.html', await readFile(join(TEMPLATES, 'away.html'), 'utf8')],
+  ]);
+  for (const name of await readdir(join(TEMPLATES, LUA))) {
+    files.set(join(LUA, name), await readFile(join(TEMPLATES, LUA, name), 'utf8'));
+  }
+  const domain = domainName(settings.domain);
+  // The revision is how a reload is seen to have happened.
+  const hash = createHash('sha256').update(domain);
+  for (const text of files.values()) hash.update('\0').update(text);
+  const revision = hash.digest('hex').slice(0, 16);
+  files.set(join(LUA, 'settings.lua'), `return { domain = '${domain}', revision = '${revision}' }\n`);
+  return { files, revision };
+}
+
+function unknownPlace(name: string): never {
+  throw new Error(`nginx.conf.template has {{${name}}}, which nothing fills`);
+}
+
+/** A value as one word of nginx's configuration. */
+function quoted(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
+  if (/[\u0000-\u001f\u007f]/.test(text)) {
+    throw new TreehouseError(
+      'bad-config',
+      `the gateway cannot use ${JSON.stringify(text)}: it holds a control character`,
+    );
+  }
+  return `"${text.replaceAll(/["\\]/g, '\\$&')}"`;
+}
+
+function domainName(text: string): string {
+  const domain = text.toLowerCase();
+  if (/^(?=.{1,190}$)[a-z0-9-]+(?:\.[a-z0-9-]+)*$/.test(domain)) return domain;
+  throw new TreehouseError('bad-config', `TREEHOUSE_DOMAIN: '${text}' is not a domain name`);
+}
+
+/** Where to reach a server that may listen on every address. */
+function pagesAddress(text: string): string {
+  const parts = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(text);
+  if (!parts)
+    throw new TreehouseError('bad-config', `the gateway needs host:port of Treehouse's server, not '${text}'`);
+  const everywhere = new Map([
+    ['0.0.0.0', '127.0.0.1'],
+    ['[::]', '[::1]'],
+  ]);
+  return `${everywhere.get(parts[1] ?? '') ?? parts[1]}:${parts[2]}`;
+}
+
+/** Workers of a root's nginx run as somebody with no rights; anybody else's nginx cannot change its user. */
+async function userLine(): Promise<string> {
+  if (process.getuid?.() !== 0) return '';
+  const accounts = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
+  const groups = (await readFile('/etc/group', 'utf8')).split('\n').map((line) => line.split(':'));
+  for (const name of WORKER_USERS) {
+    const account = accounts.find((fields) => fields[0] === name);
+    const group = account && groups.find((fields) => fields[2] === account[3]);
+    if (group?.[0]) return `user ${name} ${group[0]};`;
+  }
+  throw new TreehouseError('bad-config', `the gateway's workers need one of the users ${WORKER_USERS.join(', ')}`);
+}
+
+/** The modules to load, in order; none where Lua is compiled in. */
+export async function luaModules(program: string): Promise<readonly string[]> {
+  const { stderr } = await execute(program, ['-V']).catch((cause) => {
+    throw cause.code === 'ENOENT' ? missing('nginx', 'nginx') : cause;
+  });
+  if (/lua-nginx-module|ngx_lua/.test(stderr)) return [];
+  const folder = /--modules-path=(\S+)/.exec(stderr)?.[1] ?? '/usr/lib/nginx/modules';
+  return ['ndk_http_module.so', 'ngx_http_lua_module.so'].map((name) => {
+    const file = join(folder, name);
+    if (!existsSync(file)) throw missing(`nginx's Lua module (${name} in ${folder})`, 'libnginx-mod-http-lua');
+    return file;
+  });
+}
+
+export function missing(what: string, debianPackage: string): TreehouseError {
+  return new TreehouseError(
+    'bad-config',
+    `the gateway needs ${what}, which is not installed; on Debian: apt-get install ${debianPackage}`,
+  );
+}
+
+function execute(program: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
+  return promisify(execFile)(program, args, { env: { PATH: STANDARD_PATH }, timeout: 20_000 });
+}

@@ -1,0 +1,168 @@
+/** The gateway's own nginx, a child of `up`: starts it, reloads it where its configuration changed, stops it. */
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NginxGateway } from '../adapters/nginx-gateway.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { type ChildExit, findProgram, startChild } from './child.ts';
+import { type Claim, claimFolder } from './claim.ts';
+import { type Frame, install, luaModules, missing, type NginxSettings, nginxArguments } from './nginx-config.ts';
+
+export type { NginxSettings } from './nginx-config.ts';
+
+export interface NginxOptions extends NginxSettings {
+  readonly home: string;
+  /** The address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  /** Default 8080. */
+  readonly port?: number;
+  /** Default: the nginx of the system's folders. */
+  readonly program?: string;
+  readonly signal?: AbortSignal;
+}
+
+export interface EmbeddedNginx {
+  readonly gateway: NginxGateway;
+  /** The master's. */
+  readonly pid: number;
+  /** Resolves at nginx's end, asked for or not. */
+  readonly exited: Promise<ChildExit>;
+  /** Takes the settings over without losing a route; false where no byte of the configuration changes. */
+  reload(settings: NginxSettings): Promise<boolean>;
+  /** Lets requests end for 3 s, then ends them. */
+  stop(): Promise<void>;
+}
+
+const TEMPORARY = join(tmpdir(), 'treehouse-gateway-');
+/** A unix socket's path has 107 bytes at most on Linux, unix(7). */
+const SOCKET_PATH_MAX = 100;
+const POLL_EVERY = 20;
+const RELOADED_WITHIN = 10_000;
+
+/**
+ * Resolves when it answers.
+ * @throws {TreehouseError} `bad-config` where nginx, its Lua module or the port is not to be had, or another Treehouse uses the home.
+ */
+export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> {
+  const program = options.program ?? findProgram('nginx');
+  if (!program) throw missing('nginx', 'nginx');
+  const modules = await luaModules(program);
+  const { host = '127.0.0.1', port = 8080 } = options;
+  const folder = resolve(options.home, 'nginx');
+  // nginx and its workers stay in the folder that they were started in, so the claim finds those of a killed Treehouse.
+  const claim = await claimFolder(folder, ['nginx', basename(await realpath(program))]);
+  try {
+    await removeFiles(folder);
+    await checkPort(host, port);
+    const temporary = await makeTemporary(folder);
+    const frame = { program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port };
+    const { revision } = await install(frame, options);
+    return await run(frame, revision, claim, options.signal);
+  } catch (error) {
+    await removeFiles(folder);
+    await claim.release();
+    throw error;
+  }
+}
+
+async function run(frame: Frame, revision: string, claim: Claim, signal?: AbortSignal): Promise<EmbeddedNginx> {
+  const child = await startChild({
+    name: 'the gateway (nginx)',
+    command: frame.program,
+    args: nginxArguments(frame.folder),
+    cwd: frame.folder,
+    ready: async () => (await ask(frame.control, '/ready')) === revision,
+    stopWith: [
+      { signal: 'SIGQUIT', wait: 3_000 },
+      { signal: 'SIGTERM', wait: 2_000 },
+    ],
+    ...(signal && { signal }),
+  });
+  const exited = child.exited.finally(async () => {
+    await removeFiles(frame.folder);
+    await claim.release();
+  });
+  // Whoever waits for it hears of a failure; nobody has to.
+  exited.catch(() => undefined);
+  return {
+    gateway: new NginxGateway({ controlSocket: frame.control, routesFile: join(frame.folder, 'routes.txt') }),
+    pid: child.pid,
+    exited,
+    reload: (settings) => reload(frame, child.pid, settings),
+    async stop() {
+      await child.stop();
+      await exited;
+    },
+  };
+}
+
+async function reload(frame: Frame, pid: number, settings: NginxSettings): Promise<boolean> {
+  const { changed, revision } = await install(frame, settings);
+  if (!changed) return false;
+  process.kill(pid, 'SIGHUP');
+  const taken = async () => (await ask(frame.control, '/ready').catch(() => '')) === revision;
+  if (await eventually(taken, RELOADED_WITHIN)) return true;
+  const text = `reloading the gateway: nginx keeps its old configuration; ${join(frame.folder, 'error.log')} says why`;
+  throw new TreehouseError('route-failed', text);
+}
+
+/** nginx itself would try a taken port for 2.5 s, and say it in its own words. */
+function checkPort(host: string, port: number): Promise<void> {
+  return new Promise((done, reject) => {
+    const probe = createServer();
+    probe.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : messageOf(cause);
+      const text = `the gateway cannot listen on ${host}, port ${port}: ${why}; choose another with TREEHOUSE_GATEWAY_PORT`;
+      reject(new TreehouseError('bad-config', text, { cause }));
+    });
+    probe.listen({ host, port, exclusive: true }, () => probe.close(() => done()));
+  });
+}
+
+/** Workers may pass through it but not list it; nginx makes their own folders in it, and what is in `control` is not for them. */
+async function makeTemporary(folder: string): Promise<string> {
+  const temporary = await mkdtemp(TEMPORARY);
+  await writeFile(join(folder, 'temporary'), temporary, { mode: 0o600 });
+  await mkdir(join(temporary, 'control'), { mode: 0o700 });
+  await chmod(temporary, 0o711);
+  return temporary;
+}
+
+function controlSocket(folder: string, temporary: string): string {
+  const path = join(folder, 'control.sock');
+  return Buffer.byteLength(path) <= SOCKET_PATH_MAX ? path : join(temporary, 'control', 'control.sock');
+}
+
+/** What a run leaves, in order or killed: its socket and its temporary folder. */
+async function removeFiles(folder: string): Promise<void> {
+  const note = join(folder, 'temporary');
+  const temporary = await readFile(note, 'utf8').catch(() => '');
+  await rm(join(folder, 'control.sock'), { force: true });
+  if (temporary.startsWith(TEMPORARY) && dirname(temporary) === tmpdir()) {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  await rm(note, { force: true });
+}
+
+async function eventually(holds: () => Promise<boolean>, within: number): Promise<boolean> {
+  const deadline = performance.now() + within;
+  while (!(await holds())) {
+    if (performance.now() > deadline) return false;
+    await delay(POLL_EVERY);
+  }
+  return true;
+}
+
+function ask(socketPath: string, path: string): Promise<string> {
+  return new Promise((done, reject) => {
+    const asked = request({ socketPath, path, agent: false, signal: AbortSignal.timeout(2_000) }, (response) => {
+      response.setEncoding('utf8');
+      response.toArray().then((chunks) => done(chunks.join('')), reject);
+    });
+    asked.once('error', reject);
+    asked.end();
+  });
+}

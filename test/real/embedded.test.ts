@@ -1,0 +1,277 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createRegistry } from '../../src/adapters/registry.ts';
+import { startRedis } from '../../src/embedded/redis.ts';
+import { startRegistry } from '../../src/embedded/registry.ts';
+import { TreehouseError } from '../../src/errors.ts';
+
+const searchPath = process.env.PATH ?? '';
+const signal = new AbortController().signal;
+let home: string;
+const cleanups: (() => Promise<unknown>)[] = [];
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), 'treehouse embedded-'));
+});
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await rm(home, { recursive: true, force: true });
+});
+
+async function redis(options: { readonly port?: number } = {}) {
+  const running = await startRedis({ home, searchPath, ...options });
+  cleanups.push(() => running.stop());
+  return running;
+}
+
+async function registry(options: { readonly port?: number } = {}) {
+  const running = await startRegistry({ home, searchPath, ...options });
+  cleanups.push(() => running.stop());
+  return running;
+}
+
+async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(TreehouseError);
+  return error as TreehouseError;
+}
+
+async function withClient<T>(url: string, act: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(url, { maxRetriesPerRequest: 1, retryStrategy: () => null });
+  client.on('error', () => {});
+  try {
+    return await act(client);
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** A zombie, which nobody may be there to reap, does not count. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+/** Another process that starts a part in this home and is killed, as a Treehouse that crashes. */
+async function crashedWith(part: 'redis' | 'registry'): Promise<{ pid: number }> {
+  const other = await startOther(part);
+  other.process.kill('SIGKILL');
+  await new Promise((resolve) => other.process.once('exit', resolve));
+  return { pid: other.pid };
+}
+
+async function startOther(part: 'redis' | 'registry'): Promise<{ process: ChildProcess; pid: number }> {
+  const module = fileURLToPath(new URL(`../../src/embedded/${part}.ts`, import.meta.url));
+  const start = part === 'redis' ? 'startRedis' : 'startRegistry';
+  const options = JSON.stringify({ home, searchPath });
+  const code = `const part = await import(${JSON.stringify(module)});
+    const running = await part.${start}(${options});
+    console.log(running.pid);
+    setInterval(() => {}, 1000);`;
+  // Node 20 does not read TypeScript: Vite, which the tests run on, makes the module.
+  const { build } = await import('vite');
+  const entry = join(home, `other-${part}.mjs`);
+  await writeFile(entry, code);
+  const out = join(home, `other-${part}`);
+  await build({
+    logLevel: 'silent',
+    configFile: false,
+    ssr: { noExternal: true },
+    build: { ssr: entry, outDir: out, emptyOutDir: true, rollupOptions: { output: { entryFileNames: 'main.mjs' } } },
+  });
+  const child = spawn(process.execPath, [join(out, 'main.mjs')], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const pid = await new Promise<number>((resolve, reject) => {
+    child.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString())));
+    child.once('exit', () => reject(new Error('the other process ended')));
+  });
+  return { process: child, pid };
+}
+
+describe('the embedded Redis', () => {
+  it('answers with its password only, on loopback only, keeps everything it is told, and stops', async () => {
+    const running = await redis();
+    await withClient(running.url, async (client) => {
+      await client.set('a', '1');
+      expect(await client.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction']);
+      expect(await client.config('GET', 'appendonly')).toEqual(['appendonly', 'yes']);
+      expect(await client.config('GET', 'bind')).toEqual(['bind', '127.0.0.1']);
+    });
+    const { port } = new URL(running.url);
+    await expect(withClient(`redis://127.0.0.1:${port}`, (client) => client.get('a'))).rejects.toThrow(/NOAUTH/);
+    expect((await lstat(join(home, 'redis', 'redis.conf'))).mode & 0o777).toBe(0o600);
+    await running.stop();
+    await running.stop();
+    expect(isAlive(running.pid)).toBe(false);
+    const again = await redis();
+    expect(await withClient(again.url, (client) => client.get('a'))).toBe('1');
+  });
+
+  it('says when it ends unasked', async () => {
+    const running = await redis();
+    process.kill(running.pid, 'SIGKILL');
+    expect(await running.exited).toMatchObject({ signal: 'SIGKILL', asked: false });
+  });
+
+  it('is not started twice in one home', async () => {
+    await redis();
+    const error = await failureOf(redis());
+    expect(error.code).toBe('bad-config');
+    expect(error.message).toContain(`another Treehouse (process ${process.pid}) is using ${join(home, 'redis')}`);
+    const other = await failureOf(startRedis({ home, searchPath: '/nonexistent' }));
+    expect(other.code).toBe('bad-config');
+  });
+
+  it('starts after a Treehouse that was killed, with what that one kept, and ends the Redis that it left', async () => {
+    const left = await crashedWith('redis');
+    expect(isAlive(left.pid)).toBe(true);
+    const running = await redis();
+    await vi.waitFor(() => expect(isAlive(left.pid)).toBe(false));
+    expect(await withClient(running.url, (client) => client.ping())).toBe('PONG');
+  });
+
+  it('starts over the claim of a process that ended and that nobody reaped', async () => {
+    // The shell's child ends at once; the shell became sleep, which never asks how.
+    const parent = spawn('sh', ['-c', 'sleep 0.2 & echo $!; exec sleep 30'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const pid = await new Promise<number>((resolve) => {
+      parent.stdout.once('data', (chunk: Buffer) => resolve(Number(chunk.toString())));
+    });
+    cleanups.push(async () => parent.kill('SIGKILL'));
+    const ticks = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ')[19];
+    const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+    await mkdir(join(home, 'redis'), { recursive: true });
+    await writeFile(join(home, 'redis', 'owner'), `${pid} ${boot}/${ticks}\n`);
+    expect((await failureOf(redis())).code).toBe('bad-config');
+    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 5_000 });
+    expect(() => process.kill(pid, 0)).not.toThrow();
+    await redis();
+  });
+
+  it.each(['', 'garbage', '999999999 x', `${process.pid} another-boot/1`, '1 x/1'])(
+    'starts over the stale claim %j',
+    async (claim) => {
+      await mkdir(join(home, 'redis'), { recursive: true });
+      await writeFile(join(home, 'redis', 'owner'), claim);
+      const running = await redis();
+      expect(await withClient(running.url, (client) => client.ping())).toBe('PONG');
+    },
+  );
+
+  it('says what is wrong where it cannot start, and lets the next one try', async () => {
+    const missing = await failureOf(startRedis({ home, searchPath: '/nonexistent' }));
+    expect(missing).toMatchObject({ code: 'process-failed' });
+    expect(missing.message).toContain('the embedded Redis could not be started');
+    const taken = createServer();
+    await new Promise<void>((resolve) => void taken.listen(0, '127.0.0.1', resolve));
+    const address = taken.address();
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0;
+    expect((await failureOf(redis({ port }))).message).toMatch(/Address already in use|bind/);
+    taken.close();
+    await redis();
+  });
+});
+
+describe('the embedded registry', () => {
+  it('serves on a port that it keeps over restarts, with its images', async () => {
+    const first = await registry();
+    expect(first.address).toMatch(/^127\.0\.0\.1:\d+$/);
+    await putEmptyImage(first.address, 'acme/x', 'y');
+    await first.stop();
+    expect(isAlive(first.pid)).toBe(false);
+    const second = await registry();
+    expect(second.address).toBe(first.address);
+    expect(await createRegistry({ address: second.address }).tags('acme/x')).toEqual(['y']);
+  });
+
+  it('takes another port where its own is taken, and says so of a given one', async () => {
+    const first = await registry();
+    await first.stop();
+    const port = Number(first.address.split(':')[1]);
+    const taken = createServer();
+    await new Promise<void>((resolve) => void taken.listen(port, '127.0.0.1', resolve));
+    cleanups.push(async () => taken.close());
+    const error = await failureOf(registry({ port }));
+    expect(error.message).toContain(`cannot have port ${port}`);
+    const second = await registry();
+    expect(second.address).not.toBe(first.address);
+    expect(await readFile(join(home, 'registry', 'port'), 'utf8')).toBe(`${second.address.split(':')[1]}\n`);
+  });
+
+  it('deletes, and gives the space back when its garbage is collected', async () => {
+    const running = await registry();
+    const client = createRegistry({ address: running.address });
+    await putEmptyImage(running.address, 'acme/x', 'y');
+    const blob = await putEmptyImage(running.address, 'acme/x', 'z');
+    await client.remove('acme/x', 'z');
+    const pid = running.pid;
+    await running.collectGarbage(signal);
+    expect(running.pid).not.toBe(pid);
+    expect(await client.tags('acme/x')).toEqual(['y']);
+    const gone = await fetch(`http://${running.address}/v2/acme/x/blobs/${blob}`, { method: 'HEAD' });
+    expect(gone.status).toBe(404);
+  });
+
+  it('starts after a Treehouse that was killed, on the same port', async () => {
+    const left = await crashedWith('registry');
+    expect(isAlive(left.pid)).toBe(true);
+    const port = (await readFile(join(home, 'registry', 'port'), 'utf8')).trim();
+    const running = await registry();
+    await vi.waitFor(() => expect(isAlive(left.pid)).toBe(false));
+    expect(running.address).toBe(`127.0.0.1:${port}`);
+  });
+
+  it('is not started where another process has it, and is when that one is gone', async () => {
+    const other = await startOther('registry');
+    const error = await failureOf(registry());
+    expect(error.message).toContain(`another Treehouse (process ${other.process.pid}) is using`);
+    other.process.kill('SIGKILL');
+    await new Promise((resolve) => other.process.once('exit', resolve));
+    await registry();
+  });
+
+  it('logs into its folder', async () => {
+    const running = await registry();
+    await fetch(`http://${running.address}/v2/acme/none/manifests/x`);
+    await running.stop();
+    await vi.waitFor(async () => {
+      expect(await readFile(join(home, 'registry', 'registry.log'), 'utf8')).toContain('manifest unknown');
+    });
+  });
+});
+
+/** Pushes an image of its own; gives the digest of its configuration. */
+async function putEmptyImage(address: string, path: string, tag: string): Promise<string> {
+  const { createHash, randomUUID } = await import('node:crypto');
+  const config = JSON.stringify({ architecture: 'amd64', os: 'linux', id: randomUUID() });
+  const digest = `sha256:${createHash('sha256').update(config).digest('hex')}`;
+  const begun = await fetch(`http://${address}/v2/${path}/blobs/uploads/`, { method: 'POST' });
+  const url = new URL(begun.headers.get('location') ?? '', `http://${address}`);
+  url.searchParams.set('digest', digest);
+  await fetch(url, { method: 'PUT', headers: { 'content-type': 'application/octet-stream' }, body: config });
+  const type = 'application/vnd.oci.image.manifest.v1+json';
+  const body = JSON.stringify({
+    schemaVersion: 2,
+    mediaType: type,
+    config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: config.length },
+    layers: [],
+  });
+  const put = await fetch(`http://${address}/v2/${path}/manifests/${tag}`, {
+    method: 'PUT',
+    headers: { 'content-type': type },
+    body,
+  });
+  expect(put.status, await put.text()).toBe(201);
+  return digest;
+}
