@@ -1,0 +1,64 @@
+-- The control server's requests. Plain text both ways: lines of words, since no value can hold a space.
+local M = {}
+
+local routes = require 'treehouse.routes'
+local settings = require 'treehouse.settings'
+local traffic = require 'treehouse.traffic'
+
+local HOLD_MAX = 60
+
+local function say(status, text)
+    ngx.status = status
+    if text then ngx.print(text) end
+end
+
+local actions = {}
+
+actions['GET ready'] = function() return say(200, settings.revision) end
+
+actions['GET routes'] = function() return say(200, routes.text()) end
+
+actions['GET previews'] = function(name) return say(200, routes.text(name)) end
+
+actions['PUT previews'] = function(name)
+    ngx.req.read_body()
+    return say(routes.set(name, ngx.req.get_body_data() or ''))
+end
+
+actions['GET inflight'] = function()
+    local upstream = ngx.req.get_uri_args().upstream
+    if type(upstream) ~= 'string' or not routes.address(upstream) then return say(400, 'upstream is not ip:port') end
+    return say(200, tostring(traffic.in_flight(upstream)))
+end
+
+-- "host seconds-since-1970 requests", for every host that was visited since nginx started.
+actions['GET visits'] = function()
+    local lines = {}
+    for _, host in ipairs(ngx.shared.visits:get_keys(0)) do
+        local at, number = ngx.shared.visits:get(host), ngx.shared.requests:get(host)
+        if at and number then lines[#lines + 1] = string.format('%s %.3f %d\n', host, at, number) end
+    end
+    return say(200, table.concat(lines))
+end
+
+actions['PUT hold'] = function(name)
+    local seconds = tonumber(ngx.req.get_uri_args().seconds)
+    if not routes.is_label(name) then return say(400, 'the host is not a DNS label') end
+    if not seconds or not (seconds > 0 and seconds <= HOLD_MAX) then return say(400, 'seconds is not of 0 to 60') end
+    local ok, err = ngx.shared.holds:safe_set(name, true, seconds)
+    return say(ok and 204 or 507, err)
+end
+
+actions['DELETE hold'] = function(name)
+    ngx.shared.holds:delete(name)
+    return say(204)
+end
+
+function M.handle()
+    local what, name = ngx.var.uri:match('^/(%l+)/?([^/]*)$')
+    local action = what and actions[ngx.req.get_method() .. ' ' .. what]
+    if not action then return say(404, 'there is no such thing here') end
+    return action(name)
+end
+
+return M

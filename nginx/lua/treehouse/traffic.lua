@@ -1,0 +1,139 @@
+-- The way of a request: admit it, choose its upstream, answer for an upstream that fails, count.
+local M = {}
+
+local balancer = require 'ngx.balancer'
+local ffi = require 'ffi'
+local route_table = require 'treehouse.routes'
+local settings = require 'treehouse.settings'
+
+ffi.cdef 'int kill(int pid, int signal);'
+
+local routes, holds, inflight = ngx.shared.routes, ngx.shared.holds, ngx.shared.inflight
+local visits, requests = ngx.shared.visits, ngx.shared.requests
+
+local HOLD_MAX = 60
+local HOLD_EVERY = 0.02
+-- May be sent twice without harm (RFC 9110, 9.2.1).
+local SAFE = { GET = true, HEAD = true, OPTIONS = true }
+
+-- Its page is read at start: workers cannot enter Treehouse's home.
+local away_page
+do
+    local file = assert(io.open(ngx.config.prefix() .. 'away.html'))
+    away_page = file:read('*a')
+    file:close()
+end
+
+-- Counters are kept by worker, and only the living count: a killed worker's requests are gone with it.
+function M.enlist()
+    local me = ngx.worker.pid()
+    local of_me = ' ' .. me
+    for _, key in ipairs(inflight:get_keys(0)) do -- what is left of a dead worker that had this pid
+        local is_slot = key:find('^worker/') and inflight:get(key) == me
+        if is_slot or key:sub(-#of_me) == of_me then inflight:delete(key) end
+    end
+    inflight:set('worker/' .. inflight:incr('workers', 1, 0), me)
+end
+
+local function count(upstream, change)
+    local key = upstream .. ' ' .. ngx.worker.pid()
+    local now = inflight:incr(key, change, 0)
+    if now and now <= 0 then inflight:delete(key) end
+end
+
+function M.in_flight(upstream)
+    local sum = 0
+    for slot = 1, inflight:get('workers') or 0 do
+        local pid = inflight:get('worker/' .. slot)
+        if pid and ffi.C.kill(pid, 0) == 0 then sum = sum + (inflight:get(upstream .. ' ' .. pid) or 0) end
+    end
+    return sum
+end
+
+-- The label of "label.domain"; nginx has lowered the host and taken its port and last dot away.
+local function label_of(host)
+    local length = #host - #settings.domain - 1
+    if length < 1 or length > 63 or host:sub(length + 1) ~= '.' .. settings.domain then return nil end
+    local label = host:sub(1, length)
+    return route_table.is_label(label) and label or nil
+end
+
+-- Counts first and looks again: once a new route is set, a count of 0 for the old upstream stays 0.
+local function enter(label)
+    while true do
+        local value = routes:get(label)
+        if not value then return nil end
+        local upstream = value:match('%S+$')
+        count(upstream, 1)
+        if routes:get(label) == value then return upstream end
+        count(upstream, -1)
+    end
+end
+
+local function wait_while_held(label)
+    local give_up = ngx.now() + HOLD_MAX
+    while holds:get(label) and ngx.now() < give_up do ngx.sleep(HOLD_EVERY) end
+end
+
+local function may_repeat()
+    local var = ngx.var
+    local length = var.http_content_length
+    return SAFE[ngx.req.get_method()] and (not length or length == '0') and not var.http_transfer_encoding
+        and var.treehouse_upgrade == ''
+end
+
+function M.admit()
+    local label = label_of(ngx.var.host)
+    if not label then return ngx.exec('@page') end
+    wait_while_held(label)
+    local upstream = enter(label)
+    if not upstream then return ngx.exec('@page') end
+    ngx.var.treehouse_upstream = upstream
+    ngx.var.treehouse_label = label
+    ngx.var.treehouse_pool = may_repeat() and 'preview_kept' or 'preview_fresh'
+    requests:incr(label, 1, 0)
+    visits:set(label, ngx.now())
+end
+
+function M.balance()
+    local ip, port = route_table.address(ngx.var.treehouse_upstream)
+    local ok, err = balancer.set_current_peer(ip, port)
+    if not ok then
+        ngx.log(ngx.ERR, 'balancer: ', err)
+        return ngx.exit(502)
+    end
+end
+
+-- The value of the last attempt, of a variable that lists one for each.
+local function last(values) return (values or ''):match('[^%s,:]+$') or '-' end
+
+function M.failed()
+    local var = ngx.var
+    local connected = last(var.upstream_connect_time) ~= '-'
+    if connected and var.treehouse_pool == 'preview_kept' and last(var.upstream_status) == '502' then
+        var.treehouse_pool = 'preview_fresh'
+        return ngx.exec('@again')
+    end
+    var.treehouse_problem = connected and 'no-answer' or 'unreachable'
+    return ngx.exec('@page')
+end
+
+function M.away()
+    ngx.status = 503
+    ngx.header.content_type = 'text/html; charset=utf-8'
+    ngx.header.content_length = #away_page
+    ngx.header.cache_control = 'no-store'
+    ngx.header.retry_after = 5
+    ngx.print(away_page)
+end
+
+-- The log phase: every request's last, however it ended.
+function M.done()
+    local upstream = ngx.var.treehouse_upstream
+    if not upstream or upstream == '' then return end
+    count(upstream, -1)
+    local label = ngx.var.treehouse_label
+    if routes:get(label) then visits:set(label, ngx.now()) end
+end
+
+return M

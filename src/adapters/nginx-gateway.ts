@@ -1,0 +1,182 @@
+/** The port `Gateway` over the control socket of Treehouse's nginx; docs/gateway.md tells the whole way. */
+import { open, readFile, rename } from 'node:fs/promises';
+import { request } from 'node:http';
+import { isIPv4, isIPv6 } from 'node:net';
+import { dirname } from 'node:path';
+import type { BuildId, PreviewId } from '../domain/names.ts';
+import type { Gateway, Route } from '../domain/ports.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+
+export interface NginxGatewayOptions {
+  readonly controlSocket: string;
+  /** Read by nginx when it starts. */
+  readonly routesFile: string;
+}
+
+/** When a host was last visited, and how often since nginx started. */
+export interface Visit {
+  readonly host: string;
+  /** Milliseconds since the epoch. */
+  readonly last: number;
+  readonly count: number;
+}
+
+const ANSWER_WITHIN = 5_000;
+
+export class NginxGateway implements Gateway {
+  readonly #controlSocket: string;
+  readonly #routesFile: string;
+  /** The last write: writers follow each other, since all share the one file. */
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: NginxGatewayOptions) {
+    this.#controlSocket = options.controlSocket;
+    this.#routesFile = options.routesFile;
+  }
+
+  async routesOf(preview: PreviewId): Promise<readonly Route[]> {
+    return routesIn(await this.#ask('GET', `/previews/${preview}`, `reading the routes of ${preview}`));
+  }
+
+  async routes(): Promise<readonly Route[]> {
+    return routesIn(await this.#ask('GET', '/routes', 'reading the routes'));
+  }
+
+  /** @throws {TreehouseError} `route-failed`; transient where nginx does not answer. */
+  setRoutes(preview: PreviewId, routes: readonly Route[]): Promise<boolean> {
+    const fault = routesFault(preview, routes);
+    if (fault) return Promise.reject(new TreehouseError('route-failed', `setting the routes of ${preview}: ${fault}`));
+    const done = this.#writing.then(() => this.#write(preview, routes));
+    this.#writing = done.catch(() => undefined);
+    return done;
+  }
+
+  async inFlight(upstream: string): Promise<number> {
+    const path = `/inflight?upstream=${encodeURIComponent(upstream)}`;
+    return Number(await this.#ask('GET', path, `counting the open requests of ${upstream}`));
+  }
+
+  /** Of every host that has a route and was visited since nginx started. */
+  async visits(): Promise<readonly Visit[]> {
+    const text = await this.#ask('GET', '/visits', 'reading the visits');
+    return linesOf(text).map((line) => {
+      const [host = '', last, count] = line.split(' ');
+      return { host, last: Math.round(Number(last) * 1_000), count: Number(count) };
+    });
+  }
+
+  /** Lets requests for the host wait until it gets a new route, `release` is called, or the seconds (at most 60) are over. */
+  async hold(host: string, seconds: number): Promise<void> {
+    await this.#ask('PUT', `/hold/${host}?seconds=${seconds}`, `holding the requests for ${host}`);
+  }
+
+  async release(host: string): Promise<void> {
+    await this.#ask('DELETE', `/hold/${host}`, `releasing the requests for ${host}`);
+  }
+
+  async #write(preview: PreviewId, routes: readonly Route[]): Promise<boolean> {
+    const act = `setting the routes of ${preview}`;
+    const all = await this.routes();
+    const wanted = textOf(routes);
+    const changed = wanted !== textOf(all.filter((route) => route.preview === preview));
+    // The file first: whatever dies after this line, an nginx that starts anew has the new routes.
+    await this.#writeFile(textOf([...all.filter((route) => route.preview !== preview), ...routes]), act);
+    if (changed) await this.#ask('PUT', `/previews/${preview}`, act, wanted);
+    return changed;
+  }
+
+  async #writeFile(text: string, act: string): Promise<void> {
+    try {
+      if ((await readFile(this.#routesFile, 'utf8').catch(() => undefined)) !== text) {
+        await replaceFile(this.#routesFile, text);
+      }
+    } catch (cause) {
+      throw new TreehouseError('route-failed', `${act}: ${messageOf(cause)}`, { kind: 'transient', cause });
+    }
+  }
+
+  #ask(method: string, path: string, act: string, body = ''): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const fail = (cause: unknown) => {
+        const text = `${act}: the gateway's nginx does not answer at ${this.#controlSocket}: ${messageOf(cause)}`;
+        reject(new TreehouseError('route-failed', text, { kind: 'transient', cause }));
+      };
+      const headers = { 'content-length': Buffer.byteLength(body) };
+      const signal = AbortSignal.timeout(ANSWER_WITHIN);
+      const asked = request({ socketPath: this.#controlSocket, method, path, headers, signal, agent: false });
+      asked.once('error', fail);
+      asked.once('response', async (response) => {
+        try {
+          const chunks: Buffer[] = [];
+          for await (const chunk of response) chunks.push(chunk);
+          const text = Buffer.concat(chunks).toString();
+          if ((response.statusCode ?? 500) < 300) return resolve(text);
+          reject(new TreehouseError('route-failed', `${act}: the gateway answered ${response.statusCode}: ${text}`));
+        } catch (cause) {
+          fail(cause);
+        }
+      });
+      asked.end(body);
+    });
+  }
+}
+
+/** Replaces a file as a whole, so that it is the old or the new one after any crash. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const aside = `${path}.new`;
+  const file = await open(aside, 'w', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(aside, path);
+  const folder = await open(dirname(path), 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** One line a route, `host preview build upstream`, by host: what the file and the control server hold. */
+function textOf(routes: readonly Route[]): string {
+  const lines = routes.map((route) => `${route.host} ${route.preview} ${route.build} ${route.upstream}\n`);
+  return lines.toSorted().join('');
+}
+
+function routesIn(text: string): readonly Route[] {
+  return linesOf(text).map((line) => {
+    const [host = '', preview = '', build = '', upstream = ''] = line.split(' ');
+    // Nothing but `setRoutes` writes them, so they are what it was given.
+    return { host, preview: preview as PreviewId, build: build as BuildId, upstream };
+  });
+}
+
+function linesOf(text: string): readonly string[] {
+  return text.split('\n').filter((line) => line !== '');
+}
+
+function routesFault(preview: PreviewId, routes: readonly Route[]): string | undefined {
+  if (!isLabel(preview)) return 'the preview is not a DNS label';
+  if (new Set(routes.map((route) => route.host)).size !== routes.length) return 'a host is named twice';
+  for (const route of routes) {
+    if (route.preview !== preview) return `${route.host} is a route of ${route.preview}`;
+    if (!isLabel(route.host)) return `'${route.host}' is not a DNS label`;
+    if (!/^[a-z0-9]{1,64}$/.test(route.build)) return `'${route.build}' is not a build's id`;
+    if (!isUpstream(route.upstream)) return `'${route.upstream}' is not an address and a port`;
+  }
+  return undefined;
+}
+
+function isLabel(text: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text);
+}
+
+function isUpstream(text: string): boolean {
+  const parts = /^(?:([0-9.]+)|\[([0-9a-f:.]+)\]):([1-9][0-9]{0,4})$/.exec(text);
+  if (!parts) return false;
+  const [, v4, v6, port] = parts;
+  return (v4 === undefined ? isIPv6(v6 ?? '') : isIPv4(v4)) && Number(port) <= 65_535;
+}
