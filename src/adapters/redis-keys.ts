@@ -1,0 +1,67 @@
+/** Where the store keeps things in Redis, and the few scripts that change them in one step. */
+import type { Redis } from 'ioredis';
+import type { Branch, BuildId, PreviewId, RepositoryName } from '../domain/names.ts';
+
+/** What the store needs of Redis connections; see queue/redis.ts. */
+export interface Connections {
+  quick(): Redis;
+  patient(): Redis;
+  ready(connection: Redis): Promise<void>;
+}
+
+export interface StoreKeys {
+  /** Hash: preview id → record as JSON. */
+  readonly records: string;
+  /** Stream: every event but log lines. */
+  readonly events: string;
+  /** Set: previews for which someone asked for a build. */
+  readonly redeploys: string;
+  /** Hash of a branch: number of a pull request → fact as JSON. */
+  pulls(repository: RepositoryName, branch: Branch): string;
+  /** List: ids of the preview's builds, newest first. */
+  builds(preview: PreviewId): string;
+  /** Stream of one build: log lines and events. */
+  build(preview: PreviewId, build: BuildId): string;
+  /** The number of the last batch that a writer got through. */
+  batch(writer: string): string;
+}
+
+export function storeKeys(prefix: string): StoreKeys {
+  return {
+    records: `${prefix}:records`,
+    events: `${prefix}:events`,
+    redeploys: `${prefix}:redeploys`,
+    // Neither part can hold a colon: GitHub allows none in names, git none in branches.
+    pulls: (repository, branch) => `${prefix}:pulls:${repository}:${branch}`,
+    builds: (preview) => `${prefix}:builds:${preview}`,
+    build: (preview, build) => `${prefix}:build:${preview}:${build}`,
+    batch: (writer) => `${prefix}:batch:${writer}`,
+  };
+}
+
+/** KEYS: hash. ARGV: field, expected value ('' for none), new value ('' removes). 1 where it was as expected. */
+const SWAP = `
+  local now = redis.call('HGET', KEYS[1], ARGV[1]) or ''
+  if now ~= ARGV[2] then return 0 end
+  if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+  return 1`;
+
+/** Changes a field of a hash only where it still is `expected`. */
+export async function swapField(
+  redis: Redis,
+  hash: string,
+  change: { readonly field: string; readonly expected: string | null; readonly value: string | undefined },
+): Promise<boolean> {
+  const reply = await redis.eval(SWAP, 1, hash, change.field, change.expected ?? '', change.value ?? '');
+  return reply === 1;
+}
+
+/** KEYS: list of builds. ARGV: new build ('' for none), how many to keep, prefix of their streams' keys. */
+export const KEEP_BUILDS = `
+  if ARGV[1] ~= '' then
+    redis.call('LREM', KEYS[1], 0, ARGV[1])
+    redis.call('LPUSH', KEYS[1], ARGV[1])
+  end
+  for _, build in ipairs(redis.call('LRANGE', KEYS[1], ARGV[2], -1)) do redis.call('DEL', ARGV[3] .. build) end
+  if ARGV[2] == '0' then redis.call('DEL', KEYS[1]) else redis.call('LTRIM', KEYS[1], 0, ARGV[2] - 1) end
+  return 1`;

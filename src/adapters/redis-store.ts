@@ -1,0 +1,175 @@
+/** History, events and what was heard of pull requests, in Redis. All of it may be lost without harm to what runs. */
+import type { Logger } from 'pino';
+import { laterFact, type PullRequestFact } from '../domain/desired.ts';
+import type { BuildId, PreviewId } from '../domain/names.ts';
+import type { Clock, Store } from '../domain/ports.ts';
+import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { type FollowOptions, followBuild, followEvents, pageOf, type StoredEvent, tailOf } from './event-reader.ts';
+import { eventWriter, type WriterLimits } from './event-writer.ts';
+import { type Connections, storeKeys, swapField } from './redis-keys.ts';
+
+export interface StoreOptions {
+  readonly redis: Connections;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Of every key, so that installations and tests can share one Redis. */
+  readonly prefix?: string;
+  readonly limits?: Partial<WriterLimits>;
+}
+
+/** The port, and what only readers of history need. */
+export interface RedisStore extends Store {
+  /** Builds of which the log is kept, newest first. */
+  builds(preview: PreviewId): Promise<readonly BuildId[]>;
+  /** A page of a build's log and events, oldest first. */
+  read(
+    preview: PreviewId,
+    build: BuildId,
+    page: { readonly after?: string; readonly count: number },
+  ): Promise<readonly StoredEvent[]>;
+  /** Events of all previews as they come, without log lines; ends when the signal aborts. */
+  follow(options: FollowOptions): AsyncGenerator<StoredEvent>;
+  /** One build from its first event, log lines too; ends with the build's last event or when the signal aborts. */
+  followBuild(preview: PreviewId, build: BuildId, options: FollowOptions): AsyncGenerator<StoredEvent>;
+  /** Whether Redis answers now. */
+  ping(): Promise<boolean>;
+  /** Writes what waits, for at most 2 s, and hangs up. */
+  close(): Promise<void>;
+}
+
+/** How long a removed preview's page can say so. */
+const REMOVED_MS = 7 * 24 * 3_600_000;
+const CLOSE_MS = 2_000;
+/** Two processes that change one field at once; more than a few in a row is a fault. */
+const SWAPS_MAX = 20;
+
+export function openStore(options: StoreOptions): RedisStore {
+  const { redis, clock, log } = options;
+  const keys = storeKeys(options.prefix ?? 'treehouse');
+  const connection = redis.quick();
+  const known = new Map<PreviewId, PreviewKey>();
+  const writer = eventWriter({
+    redis,
+    keys,
+    keyOf: (id) => known.get(id),
+    onLoss: (message, error) => log.warn({ reason: messageOf(error) }, message),
+    ...(options.limits ? { limits: options.limits } : {}),
+  });
+
+  /** Every failure to reach Redis is one error that says what for. */
+  async function asking<T>(act: string, work: () => Promise<T>): Promise<T> {
+    try {
+      await redis.ready(connection);
+      return await work();
+    } catch (error) {
+      if (error instanceof TreehouseError && error.code !== 'queue-away') throw error;
+      throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
+    }
+  }
+
+  async function know(key: PreviewKey): Promise<void> {
+    const { id, repository, branch } = key;
+    const fresh = JSON.stringify(newRecord(key, clock.now()));
+    for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
+      const text = await connection.hget(keys.records, id);
+      const there = text === null ? undefined : (JSON.parse(text) as PreviewRecord);
+      if (there && there.repository === repository && there.branch === branch) return;
+      if (there && there.state !== 'removed') {
+        const owner = `branch ${JSON.stringify(there.branch)} of ${there.repository}`;
+        throw new TreehouseError(
+          'bad-branch',
+          `branch ${JSON.stringify(branch)} of ${repository} can have no preview: its name ${id} is taken by ${owner}`,
+        );
+      }
+      if (await swapField(connection, keys.records, { field: id, expected: text, value: fresh })) return;
+    }
+    throw tooMuchAtOnce();
+  }
+
+  async function notePullRequest(hash: string, fact: PullRequestFact): Promise<void> {
+    const field = String(fact.number);
+    for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
+      const text = await connection.hget(hash, field);
+      const before = text === null ? undefined : (JSON.parse(text) as PullRequestFact);
+      const after = laterFact(before, fact);
+      if (after === before) return;
+      const value = JSON.stringify(after);
+      if (await swapField(connection, hash, { field, expected: text, value })) return;
+    }
+    throw tooMuchAtOnce();
+  }
+
+  async function records(): Promise<readonly PreviewRecord[]> {
+    const all = await connection.hgetall(keys.records);
+    const kept: PreviewRecord[] = [];
+    for (const [id, text] of Object.entries(all)) {
+      const record = JSON.parse(text) as PreviewRecord;
+      if (!isOver(record)) kept.push(record);
+      else await swapField(connection, keys.records, { field: id, expected: text, value: undefined });
+    }
+    return kept.sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  function isOver(record: PreviewRecord): boolean {
+    return record.state === 'removed' && record.changedAt < clock.now() - REMOVED_MS;
+  }
+
+  return {
+    record: (id) =>
+      asking(`reading the record of ${id}`, async () => {
+        const text = await connection.hget(keys.records, id);
+        const record = text === null ? undefined : (JSON.parse(text) as PreviewRecord);
+        return record && !isOver(record) ? record : undefined;
+      }),
+    records: () => asking('reading the records', records),
+    know: async (key) => {
+      await asking(`noting ${key.id}`, () => know(key));
+      known.set(key.id, key);
+    },
+    append: (event) => writer.append(event),
+    tail: (preview, build, count) =>
+      asking(`reading the log of ${preview}`, () => tailOf(connection, keys.build(preview, build), count)),
+    notePullRequest: (repository, branch, fact) =>
+      asking(`noting pull request #${fact.number} of ${repository}`, () =>
+        notePullRequest(keys.pulls(repository, branch), fact),
+      ),
+    pullRequests: (repository, branch) =>
+      asking(`reading the pull requests of ${repository}`, async () => {
+        const facts = await connection.hvals(keys.pulls(repository, branch));
+        return facts.map((text) => JSON.parse(text) as PullRequestFact).sort((a, b) => a.number - b.number);
+      }),
+    forgetPullRequests: (repository, branch) =>
+      asking(`forgetting the pull requests of ${repository}`, async () => {
+        await connection.del(keys.pulls(repository, branch));
+      }),
+    requestRedeploy: (id) =>
+      asking(`asking for a build of ${id}`, async () => {
+        await connection.sadd(keys.redeploys, id);
+      }),
+    takeRedeploy: (id) =>
+      asking(`looking for a request to build ${id}`, async () => (await connection.srem(keys.redeploys, id)) === 1),
+
+    builds: (preview) =>
+      asking(`reading the builds of ${preview}`, async () => {
+        return (await connection.lrange(keys.builds(preview), 0, -1)) as BuildId[];
+      }),
+    read: (preview, build, page) =>
+      asking(`reading the log of ${preview}`, () => pageOf(connection, keys.build(preview, build), page)),
+    follow: (follow) => followEvents(redis, keys, follow),
+    followBuild: (preview, build, follow) => followBuild(redis, keys, { ...follow, preview, build }),
+    ping: () =>
+      asking('asking whether Redis answers', () => connection.ping()).then(
+        () => true,
+        () => false,
+      ),
+    close: async () => {
+      await writer.close(CLOSE_MS);
+      connection.disconnect();
+    },
+  };
+}
+
+function tooMuchAtOnce(): TreehouseError {
+  return new TreehouseError('queue-away', 'too many changes of one thing at once', { kind: 'transient' });
+}

@@ -1,0 +1,123 @@
+/** The way into the queue: one waiting job a preview, however often it is hinted at. */
+import { Queue } from 'bullmq';
+import type { PreviewId } from '../domain/names.ts';
+import { parsePreviewId } from '../domain/names.ts';
+import type { Hints } from '../domain/ports.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { DEFAULT_PREFIX, QUEUE, queueKeys } from './names.ts';
+import type { RedisConnections } from './redis.ts';
+
+/** All that a job carries: the worker reads what is true when it starts. */
+export interface HintJob {
+  readonly preview: PreviewId;
+}
+
+export interface QueueOptions {
+  readonly redis: RedisConnections;
+  /** Of every key, so that installations and tests can share one Redis. */
+  readonly prefix?: string;
+}
+
+export interface QueueCounts {
+  readonly waiting: number;
+  readonly active: number;
+  /** To be hinted again at a later time. */
+  readonly later: number;
+}
+
+export interface HintQueue extends Hints {
+  counts(): Promise<QueueCounts>;
+  close(): Promise<void>;
+}
+
+/** The longest time that one hint may take before it counts as lost. */
+const HINT_MS = 1_900;
+
+export function openHints(options: QueueOptions): HintQueue {
+  const prefix = options.prefix ?? DEFAULT_PREFIX;
+  const keys = queueKeys(prefix);
+  const connection = options.redis.quick();
+  let opening: Promise<Queue<HintJob>> | undefined;
+
+  /** BullMQ keeps a first look at Redis that failed for good: a queue whose look failed is replaced. */
+  async function queue(): Promise<Queue<HintJob>> {
+    await options.redis.ready(connection);
+    opening ??= open();
+    return opening;
+  }
+
+  async function open(): Promise<Queue<HintJob>> {
+    const made = new Queue<HintJob>(QUEUE, {
+      connection,
+      prefix,
+      streams: { events: { maxLen: 1_000 } },
+      defaultJobOptions: { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } },
+    });
+    made.on('error', () => {}); // Each call's own error says it, and the connection logs the outage.
+    try {
+      await made.waitUntilReady();
+      return made;
+    } catch (error) {
+      opening = undefined;
+      await made.close().catch(() => {});
+      throw error;
+    }
+  }
+
+  async function add(id: PreviewId): Promise<void> {
+    const open = await queue();
+    await open.add('hint', { preview: id }, { deduplication: { id, keepLastIfActive: true } });
+    // For a run that is under way; the job is what counts, so a lost message only costs time.
+    await connection.publish(keys.hinted, id).catch(() => {});
+  }
+
+  return {
+    hint: (id) => within(HINT_MS, `hinting ${id}`, add(id)),
+    counts: async () => {
+      const open = await queue();
+      const [counts, later] = await Promise.all([open.getJobCounts('waiting', 'active'), connection.zcard(keys.later)]);
+      return { waiting: counts.waiting ?? 0, active: counts.active ?? 0, later };
+    },
+    close: async () => {
+      const open = await opening?.catch(() => undefined);
+      await open?.close();
+      connection.disconnect();
+    },
+  };
+}
+
+/**
+ * Calls `onHint` for every hint, whoever gave it, and `onGap` where some may have been missed.
+ * Returns the function that ends it.
+ */
+export function onHinted(
+  options: QueueOptions & { readonly onHint: (id: PreviewId) => void; readonly onGap?: () => void },
+): () => void {
+  const connection = options.redis.patient();
+  let subscribed = false;
+  connection.on('message', (_channel: string, text: string) => {
+    const id = parsePreviewId(text);
+    if (id) options.onHint(id);
+  });
+  // ioredis subscribes again by itself after a break.
+  connection.on('ready', () => {
+    if (subscribed) options.onGap?.();
+    subscribed = true;
+  });
+  connection.subscribe(queueKeys(options.prefix ?? DEFAULT_PREFIX).hinted).catch(() => {});
+  return () => connection.disconnect();
+}
+
+async function within<T>(ms: number, act: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}

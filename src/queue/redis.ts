@@ -1,0 +1,62 @@
+/** Connections to one Redis: quick ones for answers that cannot wait, patient ones for work that can. */
+import { Redis, type RedisOptions } from 'ioredis';
+import type { Logger } from 'pino';
+import { TreehouseError } from '../errors.ts';
+
+export interface RedisConnections {
+  /** Fails at once while Redis is away, and soon where it does not answer. */
+  quick(): Redis;
+  /** Waits for Redis as long as it takes: for workers, subscriptions and blocking reads. */
+  patient(): Redis;
+  /** Resolves once a quick connection can be used. @throws transient `queue-away` where that takes over a second. */
+  ready(connection: Redis): Promise<void>;
+}
+
+/** Quick commands and `ready` together stay below the 2 s in which a delivery must be answered. */
+const READY_MS = 1_000;
+const COMMAND_MS = 1_500;
+
+/** An outage is logged once, however many connections notice it. */
+export function redisConnections(url: string, log: Logger): RedisConnections {
+  let away = false;
+
+  function connect(options: RedisOptions): Redis {
+    const connection = new Redis(url, {
+      retryStrategy: (times) => Math.min(50 * times, 1_000),
+      connectTimeout: 5_000,
+      ...options,
+      replyMapping: 'legacy',
+    });
+    connection.on('error', (error: NodeJS.ErrnoException) => {
+      if (away) return;
+      away = true;
+      log.warn({ reason: error.code ?? error.message }, 'redis is away');
+    });
+    connection.on('ready', () => {
+      if (away) log.info('redis is back');
+      away = false;
+    });
+    return connection;
+  }
+
+  return {
+    quick: () => connect({ enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: COMMAND_MS }),
+    patient: () => connect({ maxRetriesPerRequest: null }),
+    ready: whenReady,
+  };
+}
+
+async function whenReady(connection: Redis): Promise<void> {
+  if (connection.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      connection.off('ready', onReady);
+      reject(new TreehouseError('queue-away', `Redis did not answer within ${READY_MS} ms`, { kind: 'transient' }));
+    }, READY_MS);
+    function onReady(): void {
+      clearTimeout(timer);
+      resolve();
+    }
+    connection.once('ready', onReady);
+  });
+}

@@ -1,0 +1,29 @@
+/** Ports of the receiver that remember what was asked of them; Redis itself is in test/real. */
+import type { PullRequestFact } from '../../src/domain/desired.ts';
+import type { Branch, PreviewId, RepositoryName } from '../../src/domain/names.ts';
+import type { Hints, Store } from '../../src/domain/ports.ts';
+import type { PreviewKey } from '../../src/domain/preview.ts';
+
+export interface Heard {
+  readonly store: Pick<Store, 'know' | 'notePullRequest'>;
+  readonly hints: Hints;
+  readonly known: PreviewKey[];
+  readonly facts: { readonly repository: RepositoryName; readonly branch: Branch; readonly fact: PullRequestFact }[];
+  readonly hinted: PreviewId[];
+}
+
+export function heard(): Heard {
+  const known: Heard['known'] = [];
+  const facts: Heard['facts'] = [];
+  const hinted: Heard['hinted'] = [];
+  return {
+    known,
+    facts,
+    hinted,
+    store: {
+      know: async (key) => void known.push(key),
+      notePullRequest: async (repository, branch, fact) => void facts.push({ repository, branch, fact }),
+    },
+    hints: { hint: async (id) => void hinted.push(id) },
+  };
+}
