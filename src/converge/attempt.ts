@@ -1,0 +1,215 @@
+/** One build from checkout to route, undone where it does not get there. */
+
+import type { Commit } from '../domain/names.ts';
+import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
+import type { Repository } from '../domain/ports.ts';
+import type { PreviewKey } from '../domain/preview.ts';
+import type { Stack } from '../domain/stack.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { retire } from '../teardown/retire.ts';
+import { undoBuild } from '../teardown/undo.ts';
+import { buildImages, type Images } from './build.ts';
+import { type BuildRun, beginRun } from './build-run.ts';
+import { checkout } from './checkout.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { appInstances } from './instances.ts';
+import { observeDesired, type World } from './observe.ts';
+import { planStack } from './plan.ts';
+import { pushImages } from './push.ts';
+import { routeTo } from './route.ts';
+import { makeNetworks, type Started, startStack } from './start.ts';
+import { runTest } from './test.ts';
+
+export interface AttemptInput {
+  readonly preview: PreviewKey;
+  readonly repository: Repository;
+  readonly world: World;
+  readonly commit: Commit;
+  readonly anew: boolean;
+  readonly cause: string;
+  readonly context: ConvergeContext;
+}
+
+export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<Outcome> {
+  const overtaken = new AbortController();
+  const run = beginRun({
+    store: deps.store,
+    clock: deps.clock,
+    builds: deps.builds,
+    preview: input.preview,
+    repository: input.repository,
+    build: deps.newBuild(),
+    commit: input.commit,
+    anew: input.anew,
+    signal: AbortSignal.any([input.context.signal, overtaken.signal]),
+  });
+  const stopWatching = watchForNewer(deps, input, overtaken);
+  await run.emit({ type: 'build.started', commit: input.commit, cause: input.cause });
+  let served: Served;
+  try {
+    served = await stages(deps, run, input.world, stopWatching);
+  } catch (error) {
+    return await takeBack(deps, run, input.world, error);
+  } finally {
+    stopWatching();
+  }
+  await run.emit({ type: 'build.live', commit: run.commit, urls: served.urls, ms: deps.clock.now() - run.startedAt });
+  // From here on nothing is taken back: what fails below is done by the next look.
+  await retire(deps, input.preview, input.repository, {
+    build: run.build,
+    containers: served.started.containers,
+    images: namesOf(served.images),
+  });
+  return { kind: 'done' };
+}
+
+function namesOf(images: Images): ReadonlySet<string> {
+  return new Set([...images.values()].flatMap((one) => (one.names ? [one.names.reference, one.names.bySource] : [])));
+}
+
+interface Served {
+  readonly started: Started;
+  readonly images: Images;
+  readonly urls: readonly string[];
+}
+
+async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToRoute: () => void): Promise<Served> {
+  await run.stage('checkout', () => checkout(deps, run));
+  const stack = await run.stage('plan', () => planStack(deps, run));
+  const networks = makeNetworks(deps, run, stack, 'app');
+  try {
+    return await afterPlan(deps, run, world, stack, networks, commitToRoute);
+  } finally {
+    // Whatever happened, none is made after the build was undone.
+    await Promise.allSettled([networks]);
+  }
+}
+
+async function afterPlan(
+  deps: ConvergeDeps,
+  run: BuildRun,
+  world: World,
+  stack: Stack,
+  networks: Promise<ReadonlyMap<string, string>>,
+  commitToRoute: () => void,
+): Promise<Served> {
+  // It is awaited by the stage that needs it; until then a failure is not unhandled.
+  networks.catch(() => undefined);
+  const images = await run.stage(
+    'build',
+    () => buildImages(deps, run, stack),
+    (all) => `${[...all.values()].filter((one) => one.built).length} of ${all.size} built`,
+  );
+  if (stack.test)
+    await run.stage(
+      'test',
+      () => runTest(deps, run, stack, images),
+      (said) => said,
+    );
+
+  const failed = new AbortController();
+  const signal = AbortSignal.any([run.signal, failed.signal]);
+  const pushing = run.stage(
+    'push',
+    () => pushImages(deps, run, images, signal),
+    (count) => `${count} images`,
+  );
+  const starting = run.stage('start', async () =>
+    startStack(
+      deps,
+      { ...run, signal },
+      {
+        instances: await appInstances(deps, run, stack, images),
+        networks: await networks,
+        live: world.live,
+      },
+    ),
+  );
+  // Whichever fails first ends the other, and is the reason.
+  for (const one of [pushing, starting]) one.catch((error: unknown) => failed.abort(error));
+  const [, start] = await Promise.allSettled([pushing, starting]);
+  if (start.status === 'rejected' || failed.signal.aborted) throw failed.signal.reason;
+  const started = start.value;
+
+  run.signal.throwIfAborted();
+  commitToRoute();
+  const urls = await run.stage('route', () => routeTo(deps, run, started.containers));
+  return { started, images, urls };
+}
+
+/** Looks at the remote again whenever the preview is hinted; aborts the build where another commit, or none, is wanted. */
+function watchForNewer(deps: ConvergeDeps, input: AttemptInput, overtaken: AbortController): () => void {
+  let looking = false;
+  let again = false;
+  let over = false;
+  const look = async (): Promise<void> => {
+    if (looking) {
+      again = true;
+      return;
+    }
+    looking = true;
+    try {
+      do {
+        again = false;
+        const desired = await observeDesired(deps, input.preview, input.repository, input.context.signal);
+        if (over) return;
+        if (desired.kind === 'absent') overtaken.abort(new TreehouseError('superseded', desired.cause));
+        else if (desired.commit !== input.commit) {
+          overtaken.abort(new TreehouseError('superseded', `the branch moved on to ${desired.commit.slice(0, 12)}`));
+        }
+      } while (again && !overtaken.signal.aborted);
+    } catch (error) {
+      deps.log.debug(
+        { preview: input.preview.id, reason: messageOf(error) },
+        'the remote could not be looked at again',
+      );
+    } finally {
+      looking = false;
+    }
+  };
+  const unsubscribe = input.context.onNudge(() => void look());
+  return () => {
+    over = true;
+    unsubscribe();
+  };
+}
+
+/** Undoes the build, says how it ended, and says what that means for the queue. */
+async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown: unknown): Promise<Outcome> {
+  const error = run.signal.aborted ? run.signal.reason : thrown;
+  const code = error instanceof TreehouseError ? error.code : undefined;
+  const message = messageOf(error);
+  const ms = () => deps.clock.now() - run.startedAt;
+  try {
+    await undoBuild(deps, {
+      preview: run.preview,
+      repository: run.repository,
+      build: run.build,
+      commit: run.commit,
+      before: world.stack,
+      live: world.live?.containers.map((one) => one.id) ?? [],
+    });
+  } catch (fault) {
+    // The next converge finds the remains by their labels and takes them away.
+    deps.log.warn(
+      { preview: run.preview.id, build: run.build, reason: messageOf(fault) },
+      'a build could not be undone yet',
+    );
+  }
+  if (code === 'superseded' || code === 'stopped') {
+    await run.emit({ type: 'build.superseded', message, ms: ms() });
+    return { kind: 'again', cause: message, afterMs: 0 };
+  }
+  if (!(error instanceof TreehouseError))
+    deps.log.error({ err: error, preview: run.preview.id }, 'a build failed unexpectedly');
+  const kind = error instanceof TreehouseError ? error.kind : 'transient';
+  await run.emit({
+    type: 'build.failed',
+    stage: run.failedStage(),
+    code: code ?? 'process-failed',
+    kind,
+    message,
+    ms: ms(),
+  });
+  return kind === 'transient' ? { kind: 'again', cause: message } : { kind: 'terminal', cause: message };
+}

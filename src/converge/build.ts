@@ -1,0 +1,104 @@
+/** Stage 3: an image for every service; what is not built is pulled where it is absent, what did not change is not built. */
+
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { labelsFor } from '../domain/compose-file.ts';
+import { type ImageNames, imageNames, sourceHash } from '../domain/images.ts';
+import type { BuildTarget, ImageInfo } from '../domain/ports.ts';
+import type { Stack, StackBuild, StackService } from '../domain/stack.ts';
+import { TreehouseError } from '../errors.ts';
+import type { BuildRun } from './build-run.ts';
+import type { ConvergeDeps } from './deps.ts';
+
+export interface ServiceImage {
+  /** `name:tag` that a container is made from. */
+  readonly reference: string;
+  readonly info: ImageInfo;
+  /** Undefined for an image that was not built here. */
+  readonly names: ImageNames | undefined;
+  /** Whether it was built, or found as an earlier build left it. */
+  readonly built: boolean;
+}
+
+export type Images = ReadonlyMap<string, ServiceImage>;
+
+export async function buildImages(deps: ConvergeDeps, run: BuildRun, stack: Stack): Promise<Images> {
+  const services = stack.test ? [...stack.services, stack.test.service] : stack.services;
+  const named = await Promise.all(services.map((service) => nameOf(deps, run, service)));
+  const wanted = new Map(services.map((service, index) => [service.name, named[index]]));
+
+  const targets = new Map<string, BuildTarget>();
+  for (const service of services) {
+    const names = wanted.get(service.name);
+    if (!service.build || !names) continue;
+    if (!run.anew && (await deps.engine.image(names.bySource))) continue;
+    targets.set(names.bySource, {
+      service: service.name,
+      reference: names.bySource,
+      build: service.build,
+      labels: labelsFor(run.preview, 'image'),
+    });
+  }
+  const pulls = services.filter((one) => one.image !== undefined).map((one) => one.image ?? '');
+  await Promise.all([
+    targets.size === 0 ? undefined : bake(deps, run, [...targets.values()]),
+    ...[...new Set(pulls)].map((reference) => pullIfAbsent(deps, run, reference)),
+  ]);
+
+  const images = new Map<string, ServiceImage>();
+  await Promise.all(
+    services.map(async (service) => {
+      const names = wanted.get(service.name);
+      const reference = names?.reference ?? service.image ?? '';
+      if (names) await deps.engine.tag(names.bySource, names.reference);
+      const info = await deps.engine.image(reference);
+      if (!info) throw new TreehouseError('image-missing', `the image ${reference} of ${service.name} is not there`);
+      images.set(service.name, { reference, info, names, built: names !== undefined && targets.has(names.bySource) });
+    }),
+  );
+  return images;
+}
+
+async function bake(deps: ConvergeDeps, run: BuildRun, targets: readonly BuildTarget[]): Promise<void> {
+  await deps.builder.build({ root: run.checkout, targets, onLine: run.lines('build', 'buildx'), signal: run.signal });
+}
+
+async function pullIfAbsent(deps: ConvergeDeps, run: BuildRun, reference: string): Promise<void> {
+  if (await deps.engine.image(reference)) return;
+  const say = run.lines('build', 'engine');
+  say(`pulling ${reference}`);
+  await deps.engine.pull(reference, say, run.signal);
+}
+
+async function nameOf(deps: ConvergeDeps, run: BuildRun, service: StackService): Promise<ImageNames | undefined> {
+  if (!service.build) return undefined;
+  return imageNames({
+    registry: deps.registry?.address,
+    preview: run.preview,
+    slug: run.repository.slug,
+    service: service.name,
+    commit: run.commit,
+    source: sourceHash(await sourcesOf(deps, run, service.build)),
+  });
+}
+
+async function sourcesOf(deps: ConvergeDeps, run: BuildRun, build: StackBuild): Promise<unknown[]> {
+  const contents = (name: string) => contentId(deps, run, name);
+  const contexts = Object.entries(build.contexts).sort(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    build,
+    await contents(build.context),
+    build.dockerfile === undefined ? '' : await contents(build.dockerfile),
+    await Promise.all(contexts.map(([, folder]) => contents(folder))),
+  ];
+}
+
+/** git's id of a path of the commit; a file that a template brought is hashed. */
+export async function contentId(deps: Pick<ConvergeDeps, 'git'>, run: BuildRun, name: string): Promise<string> {
+  const id = await deps.git.objectId(run.repository, run.commit, name);
+  if (id !== undefined) return id;
+  return createHash('sha256')
+    .update(await readFile(path.join(run.checkout, name)))
+    .digest('hex');
+}

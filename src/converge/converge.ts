@@ -1,0 +1,104 @@
+/** The one operation: observe, decide, take the steps, until what runs is what should. */
+import type { Commit, PreviewId } from '../domain/names.ts';
+import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
+import type { Repository } from '../domain/ports.ts';
+import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import { TreehouseError } from '../errors.ts';
+import { removeOrphans } from '../teardown/remove.ts';
+import { retire } from '../teardown/retire.ts';
+import { teardown } from '../teardown/teardown.ts';
+import { attempt } from './attempt.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { isServing, observeWorld, type World } from './observe.ts';
+import { repair } from './repair.ts';
+import { urlsOf } from './route.ts';
+
+/** Errors that are not the build's own are the caller's: the queue turns them into "again" or "terminal". */
+export async function converge(deps: ConvergeDeps, id: PreviewId, context: ConvergeContext): Promise<Outcome> {
+  const record = await deps.store.record(id);
+  const preview = record ?? (await deps.engine.previews()).find((one) => one.id === id);
+  if (!preview) return { kind: 'done' };
+  const repository = deps.repositories.find((one) => one.name === preview.repository);
+  const world = await observeWorld(deps, preview, repository, context.signal);
+
+  if (world.desired.kind === 'absent' || !repository) {
+    const cause = world.desired.kind === 'absent' ? world.desired.cause : 'the repository is not configured';
+    return remove(deps, preview, record, repository, cause);
+  }
+  const { commit } = world.desired;
+  const anew = await deps.store.takeRedeploy(id);
+  if (!anew && world.live?.commit === commit) {
+    if (isServing(world, preview) || (await repair(deps, preview, world, context.signal))) {
+      return settle(deps, preview, record, repository, world);
+    }
+  }
+  if (!anew && hasFailed(record, commit)) {
+    return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
+  }
+  await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
+  return attempt(deps, { preview, repository, world, commit, anew, cause: causeOf(world, commit, anew), context });
+}
+
+/** A red commit stays red: it is tried again when someone asks, or when there is another. */
+function hasFailed(record: PreviewRecord | undefined, commit: Commit): boolean {
+  const last = record?.attempt;
+  return last?.commit === commit && last.outcome === 'failed' && last.kind === 'terminal';
+}
+
+function causeOf(world: World, commit: Commit, anew: boolean): string {
+  if (anew) return 'a redeploy was asked for';
+  if (!world.live) return `the branch is at ${commit.slice(0, 12)} and nothing serves it yet`;
+  if (world.live.commit === commit) return 'what served this commit does not run any more';
+  return `the branch moved from ${world.live.commit.slice(0, 12)} to ${commit.slice(0, 12)}`;
+}
+
+async function remove(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  repository: Repository | undefined,
+  cause: string,
+): Promise<Outcome> {
+  const began = deps.clock.now();
+  if (record && record.state !== 'removed') {
+    await deps.store.append({ type: 'preview.removing', at: began, preview: preview.id, cause });
+  }
+  const found = await teardown(deps, preview, repository);
+  if (found || record?.state !== 'removed') {
+    const at = deps.clock.now();
+    await deps.store.append({ type: 'preview.removed', at, preview: preview.id, cause, ms: at - began });
+  }
+  if (cause === BRANCH_DELETED) await deps.store.forgetPullRequests(preview.repository, preview.branch);
+  return { kind: 'done' };
+}
+
+const BRANCH_DELETED = 'the branch was deleted';
+
+/** It serves: whatever a build that died left behind goes, and the record says what is. */
+async function settle(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  repository: Repository,
+  world: World,
+): Promise<Outcome> {
+  const { live } = world;
+  if (!live) throw new TreehouseError('stopped', 'nothing is live', { kind: 'transient' });
+  await retire(deps, preview, repository, live);
+  if (record?.state !== 'live' || record.serving?.build !== live.build) {
+    const at = deps.clock.now();
+    await deps.store.append({
+      type: 'preview.observed',
+      at,
+      preview: preview.id,
+      state: 'live',
+      cause: 'serves the newest commit',
+      serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
+      urls: urlsOf(
+        deps,
+        live.containers.flatMap((one) => (one.exposed ? [one.exposed.host] : [])),
+      ),
+    });
+  }
+  return { kind: 'done' };
+}

@@ -1,0 +1,23 @@
+/** Stage 5: every image that was built here goes to the registry; its digest is the log's. */
+
+import type { Images } from './build.ts';
+import type { BuildRun } from './build-run.ts';
+import type { ConvergeDeps } from './deps.ts';
+
+/** @returns how many images were pushed. */
+export async function pushImages(
+  deps: ConvergeDeps,
+  run: BuildRun,
+  images: Images,
+  signal: AbortSignal,
+): Promise<number> {
+  if (!deps.registry) return 0;
+  const built = [...images].filter(([, image]) => image.names);
+  await Promise.all(
+    built.map(async ([service, image]) => {
+      const digest = await deps.engine.push(image.reference, () => undefined, signal);
+      run.lines('push', service)(`${image.reference} ${digest}`);
+    }),
+  );
+  return built.length;
+}

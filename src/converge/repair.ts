@@ -1,0 +1,28 @@
+/** The right commit is there but does not answer (a restarted engine, a container that ended, another address): mended without a build. */
+
+import type { PreviewKey } from '../domain/preview.ts';
+import { messageOf } from '../errors.ts';
+import { bringUpAgain } from './bring-up-again.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { routesTo, type World } from './observe.ts';
+
+/** @returns whether the live build serves now; where not, it is built anew. */
+export async function repair(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  world: World,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { live } = world;
+  if (!live?.containers.some((one) => one.exposed)) return false;
+  try {
+    const containers = await bringUpAgain(deps, preview, live.containers, signal);
+    await deps.gateway.setRoutes(preview.id, routesTo(preview, live.build, containers));
+    deps.log.info({ preview: preview.id, build: live.build }, 'what ran was mended');
+    return true;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    deps.log.warn({ preview: preview.id, reason: messageOf(error) }, 'what ran could not be mended; it is built anew');
+    return false;
+  }
+}

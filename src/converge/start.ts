@@ -1,0 +1,142 @@
+/** Stage 6: the new containers beside the old, in networks of their own, until all are healthy. */
+import { composeFile, labelsFor, projectName, type ServiceInstance } from '../domain/compose-file.ts';
+import { LABEL } from '../domain/labels.ts';
+import type { ObservedContainer } from '../domain/observed.ts';
+import type { Stack } from '../domain/stack.ts';
+import { planStart, type StartPlan, startPlanText } from '../domain/start-plan.ts';
+import { TreehouseError } from '../errors.ts';
+import { bringUp, type StartItem } from './bring-up.ts';
+import type { BuildRun } from './build-run.ts';
+import type { ConvergeDeps } from './deps.ts';
+import type { LiveBuild } from './observe.ts';
+
+export interface Started {
+  readonly plan: StartPlan;
+  /** Every container of the new stack, kept ones included. */
+  readonly containers: readonly ObservedContainer[];
+}
+
+/** Seconds for a container to end by itself. */
+export const STOP_GRACE = 10;
+
+/** The engine's name of a network of this build. */
+function networkName(run: BuildRun, role: 'app' | 'test', key: string): string {
+  return `${projectName(run.preview, role)}-${run.build}-${key}`;
+}
+
+/** Makes the build's networks; done while the images are built, since it takes as long as starting half a container. */
+export async function makeNetworks(
+  deps: Pick<ConvergeDeps, 'engine'>,
+  run: BuildRun,
+  stack: Stack,
+  role: 'app' | 'test',
+): Promise<ReadonlyMap<string, string>> {
+  const names = new Map(Object.keys(stack.networks).map((key) => [key, networkName(run, role, key)]));
+  await Promise.all(
+    [...names].map(([key, name]) =>
+      deps.engine.createNetwork({
+        name,
+        internal: stack.networks[key]?.internal === true,
+        labels: labelsFor(run.preview, role === 'app' ? 'network' : 'test', {
+          [LABEL.build]: run.build,
+          [LABEL.commit]: run.commit,
+          [LABEL.network]: key,
+        }),
+      }),
+    ),
+  );
+  return names;
+}
+
+export async function startStack(
+  deps: ConvergeDeps,
+  run: BuildRun,
+  input: {
+    readonly instances: readonly ServiceInstance[];
+    readonly networks: ReadonlyMap<string, string>;
+    readonly live: LiveBuild | undefined;
+  },
+): Promise<Started> {
+  const { instances, networks, live } = input;
+  const say = run.lines('start', 'treehouse');
+  const plan = planStart({
+    wanted: instances,
+    live: live?.containers ?? [],
+    exposed: new Set(instances.filter((one) => one.virtual).map((one) => one.service.name)),
+    anew: run.anew,
+  });
+  for (const line of startPlanText(plan).split('\n')) say(line);
+
+  const kept = plan.steps.flatMap((step) => (step.op === 'keep' ? [step] : []));
+  await Promise.all(
+    kept.map(async (step) => {
+      const service = instances.find((one) => one.service.name === step.service)?.service;
+      for (const [key, aliases] of Object.entries(service?.networks ?? {})) {
+        const network = networks.get(key);
+        if (network) await deps.engine.connect(network, step.container.id, [step.service, ...aliases]);
+      }
+    }),
+  );
+  const fresh = instances.filter((one) =>
+    plan.steps.some((step) => step.op !== 'keep' && step.service === one.service.name),
+  );
+  const made = await createContainers(deps, run, fresh, networks, 'app');
+  const items = fresh.map((one): StartItem => {
+    const step = plan.steps.find((other) => other.service === one.service.name);
+    return {
+      service: one.service,
+      container: made.get(one.service.name) ?? missing(one.service.name),
+      ...(step?.op === 'replace' ? { before: () => stopAll(deps, step.old) } : {}),
+    };
+  });
+  const started = await bringUp({
+    engine: deps.engine,
+    probe: deps.probe,
+    preview: run.preview,
+    items,
+    limit: deps.startLimit,
+    onLine: run.lines('start', 'treehouse'),
+    signal: run.signal,
+  });
+  const stayed = await Promise.all(kept.map((step) => deps.engine.container(step.container.id)));
+  return { plan, containers: [...started, ...stayed.filter((one) => one !== undefined)] };
+}
+
+/** Service → its new container, created and not started. */
+export async function createContainers(
+  deps: Pick<ConvergeDeps, 'composer' | 'engine'>,
+  run: BuildRun,
+  instances: readonly ServiceInstance[],
+  networks: ReadonlyMap<string, string>,
+  role: 'app' | 'test',
+): Promise<ReadonlyMap<string, ObservedContainer>> {
+  if (instances.length === 0) return new Map();
+  const project = projectName(run.preview, role);
+  await deps.composer.create({
+    project,
+    directory: run.checkout,
+    model: composeFile({
+      preview: run.preview,
+      build: run.build,
+      commit: run.commit,
+      role,
+      services: instances,
+      checkout: run.checkout,
+      networks,
+      volumePrefix: role === 'app' ? project : `${project}_${run.build}`,
+    }),
+    onLine: () => undefined,
+    signal: run.signal,
+  });
+  const stack = await deps.engine.observe(run.preview.id);
+  const mine = stack.containers.filter((one) => one.build === run.build && one.role === role);
+  return new Map(mine.map((one) => [one.service, one]));
+}
+
+async function stopAll(deps: Pick<ConvergeDeps, 'engine'>, containers: readonly ObservedContainer[]): Promise<void> {
+  await Promise.all(containers.map((one) => deps.engine.stop(one.id, STOP_GRACE)));
+}
+
+export function missing(service: string): never {
+  throw new TreehouseError('start-failed', `no container was made for ${service}`, { kind: 'transient' });
+}

@@ -1,0 +1,66 @@
+/** Stage 4: the repository's tests, on the new images, with data and networks of their own; gone afterwards. */
+
+import type { ObservedContainer } from '../domain/observed.ts';
+import { type Stack, withDependencies } from '../domain/stack.ts';
+import { TreehouseError } from '../errors.ts';
+import { removeBuild } from '../teardown/remove.ts';
+import { bringUp } from './bring-up.ts';
+import type { Images } from './build.ts';
+import type { BuildRun } from './build-run.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { instance } from './instances.ts';
+import { createContainers, makeNetworks, missing } from './start.ts';
+
+/** Seconds that a test may run. */
+const TEST_LIMIT = 15 * 60;
+
+/** @returns a note for the stage. @throws `test-failed` where the test is a gate and red. */
+export async function runTest(deps: ConvergeDeps, run: BuildRun, stack: Stack, images: Images): Promise<string> {
+  const { test } = stack;
+  if (!test) return 'there is no test service';
+  const name = test.service.name;
+  try {
+    const code = await runService(deps, run, stack, images);
+    if (code === 0) return 'green';
+    if (!test.gate) return `red (exit code ${code}), reported only`;
+    throw new TreehouseError('test-failed', `the tests are red: service '${name}' exited with code ${code}`);
+  } finally {
+    await removeBuild(deps.engine, run.preview, run.build, 'test');
+  }
+}
+
+async function runService(deps: ConvergeDeps, run: BuildRun, stack: Stack, images: Images): Promise<number> {
+  const service = stack.test?.service;
+  if (!service) return 0;
+  const needed = withDependencies(
+    service.dependsOn.map((one) => one.service),
+    stack.services,
+  );
+  const instances = await Promise.all([...needed, service].map((one) => instance(deps, run, one, images, undefined)));
+  const networks = await makeNetworks(deps, run, stack, 'test');
+  const made = await createContainers(deps, run, instances, networks, 'test');
+  const onLine = run.lines('test', 'treehouse');
+  const items = needed.map((one) => ({ service: one, container: made.get(one.name) ?? missing(one.name) }));
+  await bringUp({
+    engine: deps.engine,
+    probe: deps.probe,
+    preview: run.preview,
+    items,
+    limit: deps.startLimit,
+    onLine,
+    signal: run.signal,
+  });
+  return runToEnd(deps, run, made.get(service.name) ?? missing(service.name));
+}
+
+async function runToEnd(deps: ConvergeDeps, run: BuildRun, container: ObservedContainer): Promise<number> {
+  const limit = AbortSignal.timeout(TEST_LIMIT * 1000);
+  const signal = AbortSignal.any([run.signal, limit]);
+  await deps.engine.start(container.id);
+  await deps.engine.logs(container.id, { follow: true }, run.lines('test', container.service), signal);
+  run.signal.throwIfAborted();
+  if (limit.aborted) {
+    throw new TreehouseError('test-failed', `the tests took longer than ${TEST_LIMIT / 60} minutes and were ended`);
+  }
+  return deps.engine.wait(container.id, signal);
+}

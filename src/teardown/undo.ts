@@ -1,0 +1,51 @@
+/** A build that did not get to serve is taken back: what it made goes, what it stopped starts again. */
+
+import path from 'node:path';
+import { tagPrefix } from '../domain/images.ts';
+import type { BuildId, Commit } from '../domain/names.ts';
+import type { ObservedStack } from '../domain/observed.ts';
+import type { Repository } from '../domain/ports.ts';
+import type { PreviewKey } from '../domain/preview.ts';
+import { removeBuild } from './remove.ts';
+import { type RetireDeps, removeImage } from './retire.ts';
+
+/**
+ * @param before what there was when the build began
+ * @param live ids of the containers that served then
+ */
+export async function undoBuild(
+  deps: RetireDeps,
+  failed: {
+    readonly preview: PreviewKey;
+    readonly repository: Repository;
+    readonly build: BuildId;
+    readonly commit: Commit;
+    readonly before: ObservedStack;
+    readonly live: readonly string[];
+  },
+): Promise<void> {
+  const { preview, build, before, live } = failed;
+  await removeBuild(deps.engine, preview, build, 'app');
+  await removeBuild(deps.engine, preview, build, 'test');
+  await restartStopped(deps, before, live);
+  const now = await deps.engine.observe(preview.id);
+  // Data of a service that never ran right would be found by the next try.
+  const volumes = now.volumes.filter((one) => !before.volumes.includes(one));
+  await Promise.all(volumes.map((one) => deps.engine.removeVolume(one)));
+  // The images by source stay: the same sources need not be built again. They go with the next success, or at teardown.
+  const known = new Set(before.images.map((one) => one.reference));
+  for (const image of now.images) {
+    if (known.has(image.reference) || image.reference.includes(`:${tagPrefix(preview)}src-`)) continue;
+    await removeImage(deps, image.reference);
+  }
+  await deps.git.removeCheckout(failed.repository, path.join(deps.builds, preview.id, build));
+}
+
+/** Containers that were stopped for their successors. */
+async function restartStopped(deps: RetireDeps, before: ObservedStack, live: readonly string[]): Promise<void> {
+  for (const old of before.containers) {
+    if (!live.includes(old.id) || !old.running) continue;
+    const now = await deps.engine.container(old.id);
+    if (now && !now.running && !now.restarting) await deps.engine.start(old.id);
+  }
+}
