@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+/** The command line: verbs to acts, errors to one clear message and an exit code. */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command } from 'commander';
+import pc from 'picocolors';
+import { readConfig } from './config.ts';
+import { messageOf, TreehouseError } from './errors.ts';
+import { statusTable } from './terminal/status.ts';
+import { up } from './up.ts';
+import { type Client, createClient } from './web/client.ts';
+
+const { env } = process;
+const cwd = env.INIT_CWD ?? process.cwd();
+
+const program = new Command('treehouse')
+  .description('A live house on every branch.')
+  .option('--config <file>', 'the configuration, treehouse.yml unless told')
+  .showHelpAfterError()
+  .addHelpText('after', '\nExit codes: 0 well, 1 it failed, 2 the command line or the configuration is wrong.');
+
+program
+  .command('up')
+  .argument('[repo...]', 'paths or URLs of repositories to preview; the configured ones, or the sample, unless told')
+  .option('--json', 'the log as JSON lines')
+  .description('start everything in this process, until Ctrl-C')
+  .action(async (repositories: string[], options: { json?: boolean }) => {
+    await up({
+      env,
+      cwd,
+      file: program.opts<{ config?: string }>().config,
+      repositories,
+      json: options.json === true,
+      terminal: {
+        isTTY: process.stdout.isTTY === true,
+        columns: () => process.stdout.columns ?? 80,
+        write: (text) => void process.stdout.write(text),
+      },
+    });
+  });
+
+program
+  .command('status')
+  .option('--json', 'for a program')
+  .description('list the previews')
+  .action(async (options: { json?: boolean }) => {
+    const previews = await client().previews();
+    console.log(options.json === true ? JSON.stringify({ previews }, null, 2) : statusTable(previews, Date.now()));
+  });
+
+program
+  .command('logs')
+  .argument('<preview>', 'its id, as status shows it')
+  .option('-f, --follow', 'go on until the build ends')
+  .option('--json', 'one event a line')
+  .description("print the newest build's log")
+  .action(async (id: string, options: { follow?: boolean; json?: boolean }) => {
+    await printLog(client(), id, { follow: options.follow === true, json: options.json === true });
+  });
+
+program
+  .command('redeploy')
+  .argument('<preview>', 'its id, as status shows it')
+  .description('build and start the newest commit anew')
+  .action(async (id: string) => {
+    await client().redeploy(id);
+    console.log(`${id} is being built anew; treehouse logs -f ${id} shows it`);
+  });
+
+async function printLog(api: Client, id: string, options: { follow: boolean; json: boolean }): Promise<void> {
+  const build = (await api.preview(id)).build?.id;
+  if (build === undefined) throw new TreehouseError('stopped', `${id} was not built yet`);
+  let after: string | null = null;
+  for (;;) {
+    const page = await api.events(id, build, after);
+    for (const event of page.events) {
+      if (options.json) console.log(JSON.stringify(event));
+      else if (event.type === 'log') console.log(`${pc.dim(`${event.stage} ${event.source} │`)} ${event.line}`);
+      else if (event.type === 'build.failed') console.log(pc.red(`✘ ${event.stage} failed: ${event.message}`));
+      else if (event.type === 'build.live') console.log(pc.green(`✔ live: ${event.urls[0] ?? ''}`));
+      if (event.type === 'build.failed' || event.type === 'build.live' || event.type === 'build.superseded') return;
+    }
+    after = page.next;
+    if (page.events.length > 0) continue;
+    if (!options.follow) return;
+    await delay(500);
+  }
+}
+
+/** The API of TREEHOUSE_URL, or of the Treehouse of this folder; its token from the environment or its home. */
+function client(): Client {
+  const config = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
+  const token = env.TREEHOUSE_TOKEN ?? config.adminToken ?? tokenOfHome(config.home);
+  return createClient({ url: env.TREEHOUSE_URL ?? `http://${config.host}:${config.port}/`, token });
+}
+
+function tokenOfHome(home: string): string {
+  try {
+    return readFileSync(path.join(home, 'admin-token'), 'utf8').trim();
+  } catch {
+    throw new TreehouseError(
+      'bad-config',
+      `there is no admin token in ${home}: run this where Treehouse was started, or set TREEHOUSE_TOKEN`,
+    );
+  }
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`${pc.red('treehouse:')} ${messageOf(error)}`);
+  if (!(error instanceof TreehouseError)) console.error(error);
+  process.exitCode = error instanceof TreehouseError && error.code === 'bad-config' ? 2 : 1;
+}

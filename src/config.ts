@@ -1,0 +1,245 @@
+/** The configuration: `treehouse.yml` and the environment, read once, checked as a whole, frozen. */
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { repositoryName, repositorySlug } from './domain/names.ts';
+import type { Repository } from './domain/ports.ts';
+import { messageOf, TreehouseError } from './errors.ts';
+
+const port = z.coerce.number().int().min(1).max(65535);
+
+const repositorySchema = z.strictObject({
+  url: z.string().min(1).optional(),
+  branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
+});
+
+const domainPattern = /^(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+const fileSchema = z.strictObject({
+  home: z.string().min(1).default('.treehouse'),
+  host: z.string().min(1).default('127.0.0.1'),
+  port: port.default(4000),
+  gatewayHost: z.string().min(1).default('127.0.0.1'),
+  gatewayPort: port.default(8080),
+  domain: z
+    .string()
+    .regex(domainPattern, 'it is a host name in lower case, such as preview.example.com')
+    .default('preview.localhost'),
+  hostname: z
+    .enum(['{branch}--{repo}', '{branch}'], "it is '{branch}--{repo}' or, for one repository, '{branch}'")
+    .default('{branch}--{repo}'),
+  concurrency: z.coerce.number().int().min(1).max(64).default(Math.max(2, availableParallelism())),
+  startLimit: z.coerce.number().int().min(1).max(3600).default(120),
+  /** Seconds between two looks at every branch of every repository. */
+  poll: z.coerce.number().int().min(1).max(86_400).default(60),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  repositories: z.record(z.string(), repositorySchema).default({}),
+  redisUrl: z
+    .string()
+    .regex(/^rediss?:\/\/|^unix:/, 'it is redis://host:port')
+    .optional(),
+  registry: z.string().min(1).optional(),
+  dockerHost: z.string().optional(),
+});
+
+/** Environment variable → key of the file; `secret` ones have no key there. */
+const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
+  TREEHOUSE_HOME: 'home',
+  TREEHOUSE_HOST: 'host',
+  TREEHOUSE_PORT: 'port',
+  TREEHOUSE_GATEWAY_HOST: 'gatewayHost',
+  TREEHOUSE_GATEWAY_PORT: 'gatewayPort',
+  TREEHOUSE_DOMAIN: 'domain',
+  TREEHOUSE_HOSTNAME: 'hostname',
+  TREEHOUSE_CONCURRENCY: 'concurrency',
+  TREEHOUSE_START_LIMIT: 'startLimit',
+  TREEHOUSE_POLL: 'poll',
+  TREEHOUSE_LOG_LEVEL: 'logLevel',
+  TREEHOUSE_REGISTRY: 'registry',
+  REDIS_URL: 'redisUrl',
+  DOCKER_HOST: 'dockerHost',
+};
+
+export interface Config {
+  /** Absolute. */
+  readonly home: string;
+  readonly host: string;
+  readonly port: number;
+  readonly gatewayHost: string;
+  readonly gatewayPort: number;
+  readonly domain: string;
+  /** Whether ids are the branch alone, which takes a single repository. */
+  readonly shortNames: boolean;
+  readonly concurrency: number;
+  /** Seconds that a service may take to become healthy. */
+  readonly startLimit: number;
+  readonly poll: number;
+  readonly logLevel: string;
+  readonly repositories: readonly Repository[];
+  /** Undefined: embedded. */
+  readonly redisUrl: string | undefined;
+  /** Undefined: embedded; `none`: nothing is pushed. */
+  readonly registry: string | undefined;
+  readonly dockerHost: string | undefined;
+  readonly webhookSecret: string | undefined;
+  readonly adminToken: string | undefined;
+  /** PATH for the programs that Treehouse runs. */
+  readonly path: string;
+  /** The user's home, where the docker CLI keeps plugins. */
+  readonly userHome: string;
+}
+
+export interface ConfigInput {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** `--config`, before `TREEHOUSE_CONFIG` and `treehouse.yml`. */
+  readonly file?: string | undefined;
+  /** Repositories of the command line; they add to the configured ones. */
+  readonly repositories?: readonly { readonly name: string; readonly url: string }[];
+}
+
+/** @throws {TreehouseError} `bad-config` whose message lists every fault with its key. */
+export function readConfig(input: ConfigInput): Config {
+  const { env } = input;
+  const faults: string[] = [];
+  const file = readFile(input, faults);
+  for (const [variable, key] of Object.entries(VARIABLES)) {
+    const value = env[variable];
+    if (value !== undefined && value !== '') file[key] = value;
+  }
+  const parsed = fileSchema.safeParse(file);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) faults.push(faultText(issue));
+    throw faulty(faults);
+  }
+  const settings = parsed.data;
+  const listed = new Map<string, { url: string | undefined; branches: readonly string[] }>();
+  for (const [name, one] of Object.entries(settings.repositories))
+    listed.set(name, { url: one.url, branches: one.branches });
+  for (const [name, url] of pairs(env.TREEHOUSE_REPOS, faults)) {
+    listed.set(name, { url, branches: listed.get(name)?.branches ?? ['*'] });
+  }
+  for (const one of input.repositories ?? []) listed.set(one.name, { url: one.url, branches: ['*'] });
+  const repositories = resolveRepositories(listed, input.cwd, faults);
+  const shortNames = settings.hostname === '{branch}';
+  if (shortNames && repositories.length !== 1) {
+    faults.push(`hostname: '{branch}' needs exactly one repository; there are ${repositories.length}`);
+  }
+  const webhookSecret = secret(env, 'TREEHOUSE_WEBHOOK_SECRET', faults);
+  const adminToken = secret(env, 'TREEHOUSE_ADMIN_TOKEN', faults);
+  if (faults.length > 0) throw faulty(faults);
+  return Object.freeze({
+    home: path.resolve(input.cwd, settings.home),
+    host: settings.host,
+    port: settings.port,
+    gatewayHost: settings.gatewayHost,
+    gatewayPort: settings.gatewayPort,
+    domain: settings.domain,
+    shortNames,
+    concurrency: settings.concurrency,
+    startLimit: settings.startLimit,
+    poll: settings.poll,
+    logLevel: settings.logLevel,
+    repositories,
+    redisUrl: settings.redisUrl,
+    registry: settings.registry,
+    dockerHost: settings.dockerHost,
+    webhookSecret,
+    adminToken,
+    path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    userHome: env.HOME ?? '/nonexistent',
+  });
+}
+
+function readFile(input: ConfigInput, faults: string[]): Record<string, unknown> {
+  const named = input.file ?? input.env.TREEHOUSE_CONFIG;
+  const file = path.resolve(input.cwd, named ?? 'treehouse.yml');
+  if (named === undefined && !existsSync(file)) return {};
+  try {
+    const content: unknown = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 }) ?? {};
+    if (typeof content === 'object' && !Array.isArray(content)) return { ...content };
+    faults.push(`${file}: it is not a list of keys`);
+  } catch (error) {
+    faults.push(`${file}: ${messageOf(error).split('\n')[0]}`);
+  }
+  return {};
+}
+
+/** A secret, from the variable or from the file that `…_FILE` names. */
+function secret(env: ConfigInput['env'], name: string, faults: string[]): string | undefined {
+  const file = env[`${name}_FILE`];
+  if (file === undefined) return env[name] || undefined;
+  try {
+    return readFileSync(file, 'utf8').trim() || undefined;
+  } catch (error) {
+    faults.push(`${name}_FILE: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+function pairs(text: string | undefined, faults: string[]): [string, string][] {
+  const found: [string, string][] = [];
+  for (const part of (text ?? '').split(',').map((one) => one.trim())) {
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    if (at < 1) faults.push(`TREEHOUSE_REPOS: '${part}' has not the form owner/name=URL`);
+    else found.push([part.slice(0, at), part.slice(at + 1)]);
+  }
+  return found;
+}
+
+function resolveRepositories(
+  listed: ReadonlyMap<string, { url: string | undefined; branches: readonly string[] }>,
+  cwd: string,
+  faults: string[],
+): readonly Repository[] {
+  const repositories: Repository[] = [];
+  const slugs = new Map<string, string>();
+  for (const [text, one] of listed) {
+    try {
+      const name = repositoryName(text);
+      const slug = repositorySlug(name);
+      const other = slugs.get(slug);
+      if (other !== undefined) {
+        faults.push(
+          `repositories.${name}: its previews would have the names of ${other}'s ('${slug}'); rename one in the configuration`,
+        );
+      }
+      slugs.set(slug, name);
+      repositories.push(
+        Object.freeze({
+          name,
+          slug,
+          url: absolute(one.url ?? `https://github.com/${name}.git`, cwd),
+          branches: one.branches,
+        }),
+      );
+    } catch (error) {
+      faults.push(`repositories.${text}: ${messageOf(error)}`);
+    }
+  }
+  return Object.freeze(repositories);
+}
+
+/** A path becomes absolute; anything with a scheme, or `user@host:path`, stays. */
+function absolute(url: string, cwd: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\/|^[^/]+@[^/]+:|^-/i.test(url) ? url : path.resolve(cwd, url);
+}
+
+function faultText(issue: z.core.$ZodIssue): string {
+  const key = issue.path.join('.');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((one) => `${key === '' ? '' : `${key}.`}${one}: there is no such setting`).join('\n  ');
+  }
+  const variable = Object.entries(VARIABLES).find(([, name]) => name === key)?.[0];
+  return `${key}${variable === undefined ? '' : ` (${variable})`}: ${issue.message}`;
+}
+
+function faulty(faults: readonly string[]): TreehouseError {
+  return new TreehouseError(
+    'bad-config',
+    `the configuration has ${faults.length === 1 ? 'a fault' : `${faults.length} faults`}:\n  ${faults.join('\n  ')}`,
+  );
+}

@@ -1,0 +1,29 @@
+/** TREEHOUSE_HOME: a folder of 0700 with the secrets that the first start makes. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+export interface HomeSecret {
+  readonly value: string;
+  /** Whether this start made it, so that it is shown once. */
+  readonly made: boolean;
+  readonly file: string;
+}
+
+export async function openHome(home: string): Promise<void> {
+  await mkdir(home, { recursive: true, mode: 0o700 });
+  await chmod(home, 0o700);
+}
+
+/** Reads `<home>/<name>`, or makes it: 32 random bytes in hex, 0600. */
+export async function homeSecret(home: string, name: 'webhook-secret' | 'admin-token'): Promise<HomeSecret> {
+  const file = path.join(home, name);
+  const made = randomBytes(32).toString('hex');
+  try {
+    await writeFile(file, `${made}\n`, { mode: 0o600, flag: 'wx' });
+    return { value: made, made: true, file };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    return { value: (await readFile(file, 'utf8')).trim(), made: false, file };
+  }
+}

@@ -1,0 +1,264 @@
+/** The one place that wires: adapters into rooms, rooms into a running Treehouse; and takes it all down again. */
+import { randomInt } from 'node:crypto';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { composeCommands, findPlugin } from './adapters/compose.ts';
+import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { createGit } from './adapters/git.ts';
+import { tcpProbe } from './adapters/probe.ts';
+import { openStore, type RedisStore } from './adapters/redis-store.ts';
+import { createRegistry } from './adapters/registry.ts';
+import type { Config } from './config.ts';
+import { converge } from './converge/converge.ts';
+import type { ConvergeDeps } from './converge/deps.ts';
+import { buildId } from './domain/names.ts';
+import type { Clock, Engine } from './domain/ports.ts';
+import type { PreviewKey } from './domain/preview.ts';
+import { startNginx } from './embedded/nginx.ts';
+import { startRedis } from './embedded/redis.ts';
+import { startRegistry } from './embedded/registry.ts';
+import { messageOf, TreehouseError } from './errors.ts';
+import { type HomeSecret, homeSecret, openHome } from './home.ts';
+import type { Logger } from './log.ts';
+import { openHints } from './queue/hints.ts';
+import { startPolling } from './queue/poll.ts';
+import { redisConnections } from './queue/redis.ts';
+import { startWorker } from './queue/worker.ts';
+import { teardown } from './teardown/teardown.ts';
+import { apiRouter } from './web/api.ts';
+import { gatewayPageRouter } from './web/gateway-page.ts';
+import { close, createApp, listen } from './web/server.ts';
+import { webhookRouter } from './webhook/receive.ts';
+
+/** A Treehouse that runs. */
+export interface Treehouse {
+  readonly store: RedisStore;
+  readonly webhookSecret: HomeSecret | undefined;
+  readonly adminToken: HomeSecret | undefined;
+  /** Where the API and the receiver are. */
+  readonly url: string;
+  readonly registry: string | undefined;
+  /** Whole URL of a preview's host label. */
+  urlOf(label: string): string;
+  /** Takes every preview down, one event each. */
+  removePreviews(): Promise<void>;
+  /** Ends builds, then everything that was started here, last things first. */
+  stop(): Promise<void>;
+}
+
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+const clock: Clock = { now: () => Date.now() };
+/** A local repository is looked at this often: it costs one short git command. */
+const LOCAL_POLL_MS = 1_500;
+/** After a container started or ended by itself, its preview is looked at once things are quiet. */
+const QUIET_MS = 1_000;
+
+/** Starts receiver, worker, API and what is embedded. @throws {TreehouseError} that names what is missing and the way out. */
+export async function startTreehouse(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  options: { readonly localPollMs?: number } = {},
+): Promise<Treehouse> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step; step = undo.pop()) {
+      await step().catch((error: unknown) =>
+        log.warn({ reason: messageOf(error) }, 'a part did not stop as it should'),
+      );
+    }
+  };
+  try {
+    return await start(config, log, { signal, localPollMs: options.localPollMs ?? LOCAL_POLL_MS }, undo, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(
+  config: Config,
+  log: Logger,
+  { signal, localPollMs }: { readonly signal: AbortSignal; readonly localPollMs: number },
+  undo: (() => Promise<unknown>)[],
+  stop: () => Promise<void>,
+): Promise<Treehouse> {
+  await openHome(config.home);
+  const webhookSecret =
+    config.webhookSecret === undefined ? await homeSecret(config.home, 'webhook-secret') : undefined;
+  const adminToken = config.adminToken === undefined ? await homeSecret(config.home, 'admin-token') : undefined;
+
+  const docker = connectEngine(config.dockerHost);
+  const engine = dockerEngine(docker);
+  await answering(() => docker.ping());
+
+  const redis =
+    config.redisUrl === undefined
+      ? await startRedis({ home: config.home, searchPath: config.path, signal })
+      : undefined;
+  if (redis) undo.push(() => redis.stop());
+  const registry =
+    config.registry === undefined
+      ? await startRegistry({ home: config.home, searchPath: config.path, signal })
+      : undefined;
+  if (registry) undo.push(() => registry.stop());
+  const nginx = await startNginx({
+    home: config.home,
+    host: config.gatewayHost,
+    port: config.gatewayPort,
+    domain: config.domain,
+    pages: `${config.host}:${config.port}`,
+    signal,
+  });
+  undo.push(() => nginx.stop());
+
+  const connections = redisConnections(config.redisUrl ?? redis?.url ?? '', log);
+  const store = openStore({ redis: connections, clock, log });
+  undo.push(() => store.close());
+  const hints = openHints({ redis: connections });
+  undo.push(() => hints.close());
+
+  const registryAddress = registry?.address ?? (config.registry === 'none' ? undefined : config.registry);
+  const git = createGit({ home: config.home, searchPath: config.path });
+  const urlOf = (label: string) =>
+    `http://${label}.${config.domain}${config.gatewayPort === 80 ? '' : `:${config.gatewayPort}`}/`;
+  const commands = composeCommands({
+    home: config.home,
+    path: config.path,
+    dockerHost: config.dockerHost,
+    compose: await findPlugin('docker-compose', config.userHome),
+    buildx: await findPlugin('docker-buildx', config.userHome),
+  });
+  const deps: ConvergeDeps = {
+    clock,
+    git,
+    engine,
+    composer: commands,
+    builder: commands,
+    gateway: nginx.gateway,
+    registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
+    store,
+    probe: tcpProbe,
+    log,
+    repositories: config.repositories,
+    newBuild: () => buildId(Date.now(), randomInt(1296)),
+    hostOf: (label) => `${label}.${config.domain}`,
+    urlOf,
+    builds: path.join(config.home, 'builds'),
+    templates: path.join(PROJECT, 'templates'),
+    startLimit: config.startLimit * 1000,
+  };
+
+  const app = createApp({
+    routers: [
+      webhookRouter({
+        secrets: [config.webhookSecret ?? webhookSecret?.value ?? ''],
+        repositories: config.repositories,
+        store,
+        hints,
+        log,
+      }),
+      gatewayPageRouter({ store, domain: config.domain }),
+      apiRouter({ store, hints, adminToken: config.adminToken ?? adminToken?.value ?? '' }),
+    ],
+    ready: async () => {
+      const parts = { redis: store.records(), engine: docker.ping(), gateway: nginx.gateway.routes() };
+      const results = await Promise.allSettled(Object.values(parts));
+      return Object.keys(parts).filter((_, index) => results[index]?.status === 'rejected');
+    },
+    log,
+  });
+  const server = await listen(app, config.host, config.port);
+  undo.push(() => close(server, 2_000));
+
+  const worker = startWorker({
+    redis: connections,
+    hints,
+    log,
+    concurrency: config.concurrency,
+    converge: (id, context) => converge(deps, id, context),
+  });
+  undo.push(() => worker.stop(0));
+  const poller = startPolling({
+    repositories: config.repositories,
+    git,
+    engine,
+    store,
+    hints,
+    log,
+    everyMs: config.poll * 1000,
+    localEveryMs: localPollMs,
+  });
+  undo.push(() => poller.stop());
+  const unwatch = hintWhenQuiet(engine, (id) => (worker.running().includes(id) ? Promise.resolve() : hints.hint(id)));
+  undo.push(async () => unwatch());
+  void poller.look();
+
+  return {
+    store,
+    webhookSecret,
+    adminToken,
+    url: `http://${config.host}:${config.port}/`,
+    registry: registryAddress,
+    urlOf,
+    async removePreviews() {
+      unwatch();
+      await poller.stop();
+      await worker.stop(0);
+      for (const preview of await known(engine, store)) {
+        const repository = config.repositories.find((one) => one.name === preview.repository);
+        const began = clock.now();
+        await teardown(deps, preview, repository);
+        const at = clock.now();
+        await store.append({
+          type: 'preview.removed',
+          at,
+          preview: preview.id,
+          cause: 'Treehouse was stopped',
+          ms: at - began,
+        });
+      }
+    },
+    stop,
+  };
+}
+
+/** A container that ended or started outside a build hints its preview. */
+function hintWhenQuiet(engine: Engine, hint: (id: PreviewKey['id']) => Promise<void>): () => void {
+  const waiting = new Map<PreviewKey['id'], NodeJS.Timeout>();
+  const unwatch = engine.watchAll((id) => {
+    clearTimeout(waiting.get(id));
+    waiting.set(
+      id,
+      setTimeout(() => {
+        waiting.delete(id);
+        hint(id).catch(() => undefined); // The timer looks at it too.
+      }, QUIET_MS),
+    );
+  });
+  return () => {
+    unwatch();
+    for (const timer of waiting.values()) clearTimeout(timer);
+  };
+}
+
+async function known(engine: Engine, store: RedisStore): Promise<readonly PreviewKey[]> {
+  const all = new Map<string, PreviewKey>();
+  for (const one of await engine.previews()) all.set(one.id, one);
+  for (const one of await store.records()) if (one.state !== 'removed') all.set(one.id, one);
+  return [...all.values()];
+}
+
+async function answering(ping: () => Promise<unknown>): Promise<void> {
+  try {
+    await ping();
+  } catch (cause) {
+    throw new TreehouseError(
+      'engine-away',
+      `no Docker engine answers (${messageOf(cause)}): start one, or run npm start, which does`,
+      {
+        cause,
+      },
+    );
+  }
+}

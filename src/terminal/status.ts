@@ -1,0 +1,56 @@
+/** Previews as a table for people. */
+import Table from 'cli-table3';
+import pc from 'picocolors';
+import type { PreviewView } from '../web/api.ts';
+
+const COLOURS: Readonly<Record<PreviewView['state'], (text: string) => string>> = {
+  live: pc.green,
+  outdated: pc.yellow,
+  building: pc.cyan,
+  waiting: pc.cyan,
+  failed: pc.red,
+  removing: pc.dim,
+  removed: pc.dim,
+};
+
+export function statusTable(previews: readonly PreviewView[], now: number): string {
+  if (previews.length === 0) return 'There are no previews. Push a branch, and it gets one.';
+  const table = new Table({
+    head: ['PREVIEW', 'STATE', 'COMMIT', 'AGE', 'URL'],
+    style: { head: [], border: [], compact: true },
+    chars: PLAIN,
+  });
+  for (const one of previews) {
+    table.push([
+      one.id,
+      COLOURS[one.state](one.state),
+      one.commit?.slice(0, 12) ?? '–',
+      one.since === null ? '–' : age(now - Date.parse(one.since)),
+      one.url ?? pc.dim(cut(one.reason)),
+    ]);
+  }
+  const lines = [table.toString()];
+  for (const one of previews) {
+    if (one.state === 'outdated' || one.state === 'failed') lines.push(`${pc.red('✘')} ${one.id}: ${one.reason}`);
+  }
+  return lines.join('\n');
+}
+
+const PLAIN = {
+  ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
+  ...{ 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
+};
+
+/** The largest unit that fits: 12 s, 5 min, 3 h, 2 d. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}
+
+function cut(text: string): string {
+  const line = text.split('\n')[0] ?? '';
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+}

@@ -1,0 +1,59 @@
+/** `/gateway/page`: the gateway asks here whenever no preview answers. */
+import { type RequestHandler, Router } from 'express';
+import { type PreviewId, parsePreviewId } from '../domain/names.ts';
+import type { Store } from '../domain/ports.ts';
+import type { PreviewRecord } from '../domain/preview.ts';
+import { type Page, pageFor } from './pages.ts';
+import { problem } from './problem.ts';
+
+export interface GatewayPageDeps {
+  readonly store: Pick<Store, 'record' | 'tail'>;
+  readonly domain: string;
+}
+
+const TAIL_LINES = 20;
+
+export function gatewayPageRouter(deps: GatewayPageDeps): Router {
+  const router = Router();
+  router.all('/gateway/page', answer(deps));
+  return router;
+}
+
+function answer(deps: GatewayPageDeps): RequestHandler {
+  return async (req, res) => {
+    const host = req.get('X-Treehouse-Host') ?? '';
+    const record = await recordOf(deps, host);
+    const tail =
+      record?.attempt && record.state !== 'removed'
+        ? await deps.store.tail(record.id, record.attempt.build, TAIL_LINES)
+        : [];
+    const unreachable = req.get('X-Treehouse-Problem') === 'unreachable';
+    const page = pageFor({ host, record, tail, unreachable });
+    res.set('Cache-Control', 'no-store');
+    if (page.retryAfter !== undefined) res.set('Retry-After', String(page.retryAfter));
+    send(req.accepts(['html', 'json']) === 'json', page, res);
+  };
+}
+
+function send(json: boolean, page: Page, res: Parameters<RequestHandler>[1]): void {
+  if (json) problem(res, page.status, page.detail);
+  else res.status(page.status).type('html').send(page.body);
+}
+
+/** A side host ends with the id of the preview that it belongs to. */
+async function recordOf(deps: GatewayPageDeps, host: string): Promise<PreviewRecord | undefined> {
+  const name = host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+  if (!name.endsWith(`.${deps.domain}`)) return undefined;
+  const label = name.slice(0, -deps.domain.length - 1);
+  for (const id of candidates(label)) {
+    const record = await deps.store.record(id);
+    if (record) return record;
+  }
+  return undefined;
+}
+
+function candidates(label: string): readonly PreviewId[] {
+  const whole = parsePreviewId(label);
+  const owner = parsePreviewId(label.slice(label.indexOf('--') + 2));
+  return [whole, owner].filter((one) => one !== undefined);
+}
