@@ -146,9 +146,9 @@ const STYLE = `:root{color-scheme:light dark;--bg:#f6f3ec;--ink:#2b2a26;--soft:#
 --wood:#9a6b43;--roof:#b4532f;--bad:#a3341b}
 @media(prefers-color-scheme:dark){:root{--bg:#1b1d1a;--ink:#ece8dd;--soft:#a9a595;--card:#242722;--line:#393d35;--leaf:#6c8a5b;
 --wood:#b08356;--roof:#cf6f48;--bad:#f0906f}}
-*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;place-items:center;padding:24px 16px;background:var(--bg);
+*{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;grid-template-columns:minmax(0,1fr);place-items:center;padding:24px 16px;background:var(--bg);
 color:var(--ink);font:17px/1.55 ui-sans-serif,system-ui,sans-serif}
-main{width:min(720px,100%);background:var(--card);border:1px solid var(--line);border-radius:18px;padding:32px clamp(20px,5vw,44px)}
+main{width:min(720px,100%);min-width:0;background:var(--card);border:1px solid var(--line);border-radius:18px;padding:32px clamp(20px,5vw,44px)}
 h1{font-size:clamp(1.5rem,5vw,2.1rem);line-height:1.2;margin:.5rem 0 .75rem}h2{font-size:1rem;margin:1.5rem 0 .5rem}
 p{margin:.5rem 0;color:var(--soft)}.about b{color:var(--ink);overflow-wrap:anywhere}.bad h1,.reason{color:var(--bad)}
 .reason{white-space:pre-wrap;overflow-wrap:anywhere}
@@ -156,5 +156,5 @@ pre{margin:0;padding:14px;border-radius:10px;background:var(--bg);border:1px sol
 font:13px/1.5 ui-monospace,monospace;color:var(--ink)}
 .stages{display:flex;flex-wrap:wrap;gap:8px;list-style:none;padding:0;margin:1rem 0}
 .stages li{padding:4px 12px;border-radius:99px;border:1px solid var(--line);color:var(--soft)}
-.stages .done{border-color:var(--leaf);color:var(--ink)}.stages .now{background:var(--leaf);border-color:var(--leaf);color:#fff}
+.stages .done{border-color:var(--leaf);color:var(--ink)}.stages .now{background:var(--leaf);border-color:var(--leaf);color:#1b1d1a}
 .leaf{fill:var(--leaf)}.trunk,.door{fill:var(--wood)}.wall{fill:var(--line)}.roof{fill:var(--roof)}`;
