@@ -1,6 +1,7 @@
 /** The Docker engine through dockerode: everything is found by label. */
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
+import type { ContainerFacts } from '../domain/isolation.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
 import { branchName, parsePreviewId, repositoryName } from '../domain/names.ts';
@@ -18,10 +19,11 @@ export function connectEngine(dockerHost: string | undefined): Docker {
   return new Docker({ protocol: 'http', host: url.hostname, port: Number(url.port || 2375) });
 }
 
-/** The `Engine` port over one connection. */
-export function dockerEngine(docker: Docker): Engine {
-  const watchers = eventWatchers(docker);
-  const byPreview = (preview: PreviewId) => JSON.stringify({ label: [`${LABEL.preview}=${preview}`] });
+/** The `Engine` port over one connection, for what one Treehouse made: see LABEL.instance. */
+export function dockerEngine(docker: Docker, instance: string): Engine {
+  const mine = `${LABEL.instance}=${instance}`;
+  const watchers = eventWatchers(docker, mine);
+  const byPreview = (preview: PreviewId) => JSON.stringify({ label: [mine, `${LABEL.preview}=${preview}`] });
 
   async function observe(preview: PreviewId): Promise<ObservedStack> {
     const filters = byPreview(preview);
@@ -78,7 +80,7 @@ export function dockerEngine(docker: Docker): Engine {
   }
 
   async function previews(): Promise<PreviewKey[]> {
-    const filters = JSON.stringify({ label: [LABEL.preview] });
+    const filters = JSON.stringify({ label: [mine, LABEL.preview] });
     const [containers, networks, volumes, images] = await Promise.all([
       docker.listContainers({ all: true, filters }),
       docker.listNetworks({ filters }),
@@ -102,6 +104,11 @@ export function dockerEngine(docker: Docker): Engine {
     watch: watchers.watch,
     watchAll: watchers.watchAll,
 
+    async facts(id) {
+      const info = await orGone(docker.getContainer(id).inspect());
+      if (!info) throw away('looking at a container', new Error('it is gone'));
+      return factsOf(info);
+    },
     async start(id) {
       await docker
         .getContainer(id)
@@ -115,8 +122,12 @@ export function dockerEngine(docker: Docker): Engine {
       await tolerate(docker.getContainer(id).stop({ t: seconds }), [304, 404]);
     },
     async wait(id, signal) {
-      const end = (await docker.getContainer(id).wait({ abortSignal: signal })) as { StatusCode: number };
-      return end.StatusCode;
+      const end = await orAway(
+        'waiting for a container',
+        docker.getContainer(id).wait({ abortSignal: signal }),
+        signal,
+      );
+      return (end as { StatusCode: number }).StatusCode;
     },
     async removeContainer(id) {
       await tolerate(docker.getContainer(id).remove({ force: true, v: true }), [404, 409]);
@@ -124,10 +135,11 @@ export function dockerEngine(docker: Docker): Engine {
     async logs(id, options, onLine, signal) {
       const wanted = { stdout: true, stderr: true, ...(options.tail === undefined ? {} : { tail: options.tail }) };
       const of = docker.getContainer(id);
+      const tty = (await orAway('reading a log', of.inspect())).Config.Tty;
+      if (signal.aborted) return;
       const stream = options.follow
-        ? ((await of.logs({ ...wanted, follow: true, abortSignal: signal })) as unknown as Readable)
-        : Readable.from([await of.logs({ ...wanted, follow: false })]);
-      const tty = (await docker.getContainer(id).inspect()).Config.Tty;
+        ? ((await orAway('reading a log', of.logs({ ...wanted, follow: true }))) as unknown as Readable)
+        : Readable.from([await orAway('reading a log', of.logs({ ...wanted, follow: false }))]);
       await readLog(stream, tty, onLine, signal);
     },
 
@@ -137,7 +149,7 @@ export function dockerEngine(docker: Docker): Engine {
     },
     async tag(image, reference) {
       const { repo, tag } = splitReference(reference);
-      await docker.getImage(image).tag({ repo, tag });
+      await orAway(`naming ${image}`, docker.getImage(image).tag({ repo, tag }));
     },
     async pull(reference, onLine, signal) {
       await progress(
@@ -155,6 +167,7 @@ export function dockerEngine(docker: Docker): Engine {
         .getImage(repo)
         .push({ tag, authconfig: { username: '', password: '', serveraddress: '' }, abortSignal: signal })
         .catch((cause: unknown) => {
+          if (signal.aborted) throw abortReason(signal);
           throw new TreehouseError('push-failed', `pushing ${reference} failed: ${engineText(cause)}`, {
             kind: 'transient',
             cause,
@@ -195,6 +208,52 @@ export function dockerEngine(docker: Docker): Engine {
       await tolerate(docker.getVolume(volume).remove(), [404]);
     },
   };
+}
+
+function factsOf(info: Docker.ContainerInspectInfo): ContainerFacts {
+  const host = info.HostConfig;
+  const ports = Object.entries(host.PortBindings ?? {}) as [string, unknown[] | null][];
+  return {
+    privileged: host.Privileged === true,
+    capAdd: host.CapAdd ?? [],
+    capDrop: host.CapDrop ?? [],
+    securityOpt: host.SecurityOpt ?? [],
+    networkMode: host.NetworkMode ?? '',
+    pidMode: host.PidMode ?? '',
+    ipcMode: host.IpcMode ?? '',
+    utsMode: (host as { UTSMode?: string }).UTSMode ?? '',
+    usernsMode: host.UsernsMode ?? '',
+    cgroupParent: host.CgroupParent ?? '',
+    runtime: host.Runtime ?? '',
+    devices: (host.Devices?.length ?? 0) + (host.DeviceRequests?.length ?? 0) + (host.DeviceCgroupRules?.length ?? 0),
+    sysctls: Object.keys(host.Sysctls ?? {}),
+    volumesFrom: host.VolumesFrom ?? [],
+    publishedPorts: ports.flatMap(([port, bindings]) => ((bindings?.length ?? 0) > 0 ? [port] : [])),
+    memory: host.Memory ?? 0,
+    memorySwap: host.MemorySwap ?? 0,
+    cpus: (host.NanoCpus ?? 0) / 1e9,
+    pids: host.PidsLimit ?? 0,
+    networks: Object.keys(info.NetworkSettings.Networks ?? {}),
+    mounts: mountsOf(info),
+    virtualHost: info.Config.Env?.find((one) => one.startsWith('VIRTUAL_HOST='))?.slice('VIRTUAL_HOST='.length),
+  };
+}
+
+/** The engine lists a tmpfs that was asked for by mount among the mounts, by the older option apart. */
+function mountsOf(info: Docker.ContainerInspectInfo): ContainerFacts['mounts'] {
+  const listed = info.Mounts.map((one) => ({
+    type: String((one as { Type?: string }).Type ?? ''),
+    source: one.Name ?? one.Source ?? '',
+    target: one.Destination,
+    writable: one.RW,
+  }));
+  const older = Object.keys(info.HostConfig.Tmpfs ?? {}).map((target) => ({
+    type: 'tmpfs',
+    source: '',
+    target,
+    writable: true,
+  }));
+  return [...listed, ...older];
 }
 
 function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
@@ -239,6 +298,7 @@ async function createNetwork(docker: Docker, network: NewNetwork): Promise<void>
     .createNetwork({
       Name: network.name,
       Driver: 'bridge',
+      Options: { 'com.docker.network.bridge.name': network.bridge },
       Internal: network.internal,
       Labels: { ...network.labels },
     })
@@ -267,6 +327,7 @@ interface Progress {
 async function pullStream(docker: Docker, reference: string, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
   const { repo, tag } = splitReference(reference);
   return docker.createImage({ fromImage: repo, tag, abortSignal: signal }).catch((cause: unknown) => {
+    if (signal.aborted) throw abortReason(signal);
     throw new TreehouseError('image-missing', `pulling ${reference} failed: ${engineText(cause)}`, { cause });
   });
 }
@@ -283,10 +344,13 @@ async function progress(
   await new Promise<void>((resolve, reject) => {
     const abort = () => (stream as Readable).destroy(abortReason(signal));
     signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
     docker.modem.followProgress(
       stream,
-      (error) => {
+      (broken) => {
         signal.removeEventListener('abort', abort);
+        // The engine says 200 before it begins: what goes wrong later is the stream's last word.
+        const error = broken ?? all.find((one) => one.error !== undefined)?.error;
         if (signal.aborted) reject(abortReason(signal));
         else if (error)
           reject(
@@ -325,6 +389,7 @@ async function readLog(stream: Readable, tty: boolean, onLine: OnLine, signal: A
   let pending = Buffer.alloc(0);
   const abort = () => stream.destroy();
   signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
   try {
     for await (const chunk of stream) {
       if (tty) {
@@ -357,7 +422,7 @@ interface Watchers {
 const REOPEN_MS = 500;
 
 /** One stream of the engine's events for all who watch; opened with the first, reopened when it breaks. */
-function eventWatchers(docker: Docker): Watchers {
+function eventWatchers(docker: Docker, mine: string): Watchers {
   const watching = new Set<{ readonly preview: PreviewId | undefined; changed(preview: PreviewId): void }>();
   let stream: Readable | undefined;
   let opening = false;
@@ -366,7 +431,7 @@ function eventWatchers(docker: Docker): Watchers {
     if (stream || opening) return;
     opening = true;
     try {
-      const filters = JSON.stringify({ type: ['container'], label: [LABEL.preview] });
+      const filters = JSON.stringify({ type: ['container'], label: [mine] });
       const opened = (await docker.getEvents({ filters })) as unknown as Readable;
       stream = opened;
       const lines = lineSplitter(tell);
@@ -418,6 +483,15 @@ function eventWatchers(docker: Docker): Watchers {
     watch: (preview, changed) => add(preview, changed),
     watchAll: (changed) => add(undefined, changed),
   };
+}
+
+/** Every failure of the engine is one error that says what for; an abort is what it was aborted with. */
+async function orAway<T>(act: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await promise;
+  } catch (cause) {
+    throw signal?.aborted ? abortReason(signal) : away(act, cause);
+  }
 }
 
 async function orGone<T>(promise: Promise<T>): Promise<T | undefined> {

@@ -1,17 +1,20 @@
 /** The compose file that Treehouse itself writes for the containers of one build. Pure. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { CAPABILITIES, type MountFacts, type PlannedFacts } from './isolation.ts';
 import { LABEL, type Role } from './labels.ts';
 import type { BuildId, Commit } from './names.ts';
 import type { PreviewKey } from './preview.ts';
-import type { Mount, StackService } from './stack.ts';
+import { layerOf, secretPath } from './secrets.ts';
+import type { Mount, SecretUse, StackService } from './stack.ts';
 
 /** Start-up checks run at this pace (engine 25 and later), so that a healthy container is seen at once. */
-const START_INTERVAL = '250ms';
+const START_INTERVAL = '100ms';
 const START_PERIOD = '60s';
 const LOGGING = { driver: 'json-file', options: { 'max-size': '10m', 'max-file': '3' } };
 
 export interface ComposeFileInput {
+  readonly instance: string;
   readonly preview: PreviewKey;
   readonly build: BuildId;
   readonly commit: Commit;
@@ -23,6 +26,10 @@ export interface ComposeFileInput {
   readonly networks: ReadonlyMap<string, string>;
   /** Prefix of the engine's names of volumes. */
   readonly volumePrefix: string;
+  /** The seccomp profile's file, absolute. */
+  readonly seccomp: string;
+  /** Where the secrets of the preview lie in memory, absolute; only of use where a service asks for any. */
+  readonly secrets?: string;
 }
 
 export interface ServiceInstance {
@@ -54,8 +61,19 @@ export function projectName(preview: PreviewKey, role: 'app' | 'test'): string {
   return role === 'app' ? `th-${preview.id}` : `th-${preview.id}_test`;
 }
 
-export function labelsFor(preview: PreviewKey, role: Role, more: Record<string, string> = {}): Record<string, string> {
+/** A network's interface on the host: `th` and a hash, by which the firewall knows previews; Linux takes 15 characters. */
+export function bridgeName(network: string): string {
+  return `th${createHash('sha256').update(network).digest('hex').slice(0, 12)}`;
+}
+
+export function labelsFor(
+  instance: string,
+  preview: PreviewKey,
+  role: Role,
+  more: Record<string, string> = {},
+): Record<string, string> {
   return {
+    [LABEL.instance]: instance,
     [LABEL.preview]: preview.id,
     [LABEL.repository]: preview.repository,
     [LABEL.branch]: preview.branch,
@@ -75,7 +93,7 @@ export function composeFile(input: ComposeFileInput): Record<string, unknown> {
       if (mount.kind !== 'volume') continue;
       volumes[mount.volume] = {
         name: `${input.volumePrefix}_${mount.volume}`,
-        labels: doubled(labelsFor(input.preview, 'volume')),
+        labels: doubled(labelsFor(input.instance, input.preview, 'volume')),
       };
     }
   }
@@ -85,13 +103,16 @@ export function composeFile(input: ComposeFileInput): Record<string, unknown> {
 
 function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Record<string, unknown> {
   const { service, virtual } = instance;
-  const { labels, healthcheck, ...definition } = service.definition;
+  const { labels, healthcheck, cap_add: _capAdd, cap_drop: _capDrop, ...definition } = service.definition;
   const check = (typeof healthcheck === 'object' && healthcheck !== null ? healthcheck : {}) as Record<string, unknown>;
   return {
     init: true,
     ...definition,
     image: instance.image,
     pull_policy: 'never',
+    security_opt: ['no-new-privileges:true', `seccomp:${double(input.seccomp)}`],
+    cap_drop: ['ALL'],
+    cap_add: capabilitiesOf(service),
     environment: {
       ...Object.fromEntries(instance.reserved.map((name) => [name, ''])),
       ...service.environment,
@@ -100,7 +121,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
     labels: {
       ...(labels as Record<string, string> | undefined),
       ...doubled(
-        labelsFor(input.preview, input.role, {
+        labelsFor(input.instance, input.preview, input.role, {
           [LABEL.commit]: input.commit,
           [LABEL.service]: service.name,
           [LABEL.build]: input.build,
@@ -119,9 +140,55 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
     volumes: [
       ...service.mounts.map((mount) => mountSection(mount, input.checkout)),
       ...service.files.map((file) => bind(path.join(input.checkout, file.path), file.target)),
+      ...(service.secrets ?? []).map((use) => bind(secretSource(input, service, use), use.target)),
     ],
     logging: LOGGING,
   };
+}
+
+/** The usual capabilities, and what the file asks for beside them, less what it drops itself. */
+export function capabilitiesOf(service: StackService): readonly string[] {
+  const names = (raw: unknown): readonly string[] =>
+    (Array.isArray(raw) ? raw : []).map((one) => String(one).toUpperCase().replace(/^CAP_/, ''));
+  const dropped = names(service.definition.cap_drop);
+  const wanted = names(service.definition.cap_add);
+  const usual = dropped.includes('ALL') ? [] : CAPABILITIES;
+  return [...new Set([...usual, ...wanted])].filter((one) => wanted.includes(one) || !dropped.includes(one)).sort();
+}
+
+/** What the engine is to say of a service's container, once Compose has made it. */
+export function plannedFacts(instance: ServiceInstance, input: ComposeFileInput): PlannedFacts {
+  const { service } = instance;
+  return {
+    capAdd: capabilitiesOf(service),
+    networks: Object.keys(service.networks).map((key) => input.networks.get(key) ?? ''),
+    mounts: [
+      ...service.mounts.map((mount) => plannedMount(mount, input)),
+      ...service.files.map((file) => plannedBind(path.join(input.checkout, file.path), file.target)),
+      ...(service.secrets ?? []).map((use) => plannedBind(secretSource(input, service, use), use.target)),
+    ],
+    virtualHost: instance.virtual?.host,
+  };
+}
+
+function plannedMount(mount: Mount, input: ComposeFileInput): MountFacts {
+  if (mount.kind === 'bind') return plannedBind(path.join(input.checkout, mount.path), mount.target);
+  if (mount.kind === 'tmpfs') return { type: 'tmpfs', source: '', target: mount.target, writable: true };
+  return {
+    type: 'volume',
+    source: `${input.volumePrefix}_${mount.volume}`,
+    target: mount.target,
+    writable: !mount.readOnly,
+  };
+}
+
+function plannedBind(source: string, target: string): MountFacts {
+  return { type: 'bind', source, target, writable: false };
+}
+
+/** A file in the host's memory; without a folder it is a path that no host has, so that nothing is mounted in its place. */
+function secretSource(input: ComposeFileInput, service: StackService, use: SecretUse): string {
+  return path.join(input.secrets ?? '/nonexistent', secretPath(layerOf(input.build, input.role), service.name, use));
 }
 
 function mountSection(mount: Mount, checkout: string): Record<string, unknown> {
@@ -155,7 +222,8 @@ function double(text: string): string {
 }
 
 /**
- * Hash of all that makes a service's container what it is. `contents` are git's ids of the files that it mounts.
+ * Hash of all that makes a service's container what it is. `contents` are git's ids of the files that it mounts, and keyed
+ * fingerprints of its secrets.
  */
 export function configHash(
   service: StackService,

@@ -30,19 +30,29 @@ export function desiredState(input: {
   if (excluded !== undefined) return { kind: 'absent', cause: excluded };
   if (head === undefined) return { kind: 'absent', cause: 'the branch was deleted' };
   if (pullRequests.some((one) => one.open)) return { kind: 'present', commit: head };
-  const ended = pullRequests.find((one) => one.head === head);
+  const ended = pullRequests
+    .filter((one) => one.head === head)
+    .reduce<PullRequestFact | undefined>(laterFact, undefined);
   if (ended) {
     return { kind: 'absent', cause: `pull request #${ended.number} was ${ended.merged ? 'merged' : 'closed'}` };
   }
   return { kind: 'present', commit: head };
 }
 
-/** The later of two facts about the same pull request. */
+/** The later of two facts, whatever order they came in. */
 export function laterFact(known: PullRequestFact | undefined, heard: PullRequestFact): PullRequestFact {
-  if (!known || heard.updatedAt > known.updatedAt) return heard;
-  // The same second: closing is what usually came last, and a closed one that is open costs only time.
-  if (heard.updatedAt === known.updatedAt && !heard.open) return heard;
-  return known;
+  return known && rank(known) >= rank(heard) ? known : heard;
+}
+
+/** Of the same second: closing is what usually came last, then merging; the rest only keeps the order one. */
+function rank({ updatedAt, open, merged, number, head }: PullRequestFact): string {
+  return [
+    String(updatedAt).padStart(16, '0'),
+    open ? 0 : 1,
+    merged ? 1 : 0,
+    String(number).padStart(12, '0'),
+    head,
+  ].join();
 }
 
 /** Whether `branches` (globs, `!` excludes, the last match decides) lets the branch have a preview. */
@@ -55,10 +65,26 @@ export function branchSelected(patterns: readonly string[], branch: string): boo
   return selected;
 }
 
-/** `*` matches anything, also `/`, so that `*` means every branch; `?` one character. */
+/**
+ * `*` matches anything, also `/`, so that `*` means every branch; `?` one character. By hand, since a regular expression of
+ * several stars takes minutes for a long name: only the last star is ever tried again.
+ */
 function matchesGlob(pattern: string, text: string): boolean {
-  const source = [...pattern]
-    .map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')))
-    .join('');
-  return new RegExp(`^(?:${source.replaceAll(/(?:\.\*)+/g, '.*')})$`, 'su').test(text);
+  const [wanted, given] = [[...pattern], [...text]];
+  let star: { readonly after: number; taken: number } | undefined;
+  let [at, next] = [0, 0];
+  while (next < given.length) {
+    if (wanted[at] === '*') {
+      at += 1;
+      star = { after: at, taken: next };
+    } else if (at < wanted.length && (wanted[at] === '?' || wanted[at] === given[next])) {
+      at += 1;
+      next += 1;
+    } else if (star) {
+      star.taken += 1;
+      at = star.after;
+      next = star.taken;
+    } else return false;
+  }
+  return wanted.slice(at).every((char) => char === '*');
 }

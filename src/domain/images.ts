@@ -18,20 +18,18 @@ export interface ImageNames {
 
 /**
  * @param registry `host:port`, or undefined
- * @param slug the repository's slug
  * @param source see `sourceHash`
  */
 export function imageNames(input: {
   readonly registry: string | undefined;
   readonly preview: PreviewKey;
-  readonly slug: string;
   readonly service: string;
   readonly commit: Commit;
   readonly source: string;
 }): ImageNames {
-  const { preview, slug, commit, source } = input;
-  const owner = preview.repository.slice(0, preview.repository.indexOf('/')).toLowerCase();
-  const path = `${component(owner)}/${component(slug)}/${component(input.service)}`;
+  const { preview, commit, source } = input;
+  const [owner = '', repository = ''] = preview.repository.split('/');
+  const path = `${component(owner.toLowerCase())}/${component(repository)}/${component(input.service)}`;
   const name = `${input.registry ?? LOCAL}/${path}`;
   const commitTag = `${tagPrefix(preview)}${commit}`;
   return { path, commitTag, reference: `${name}:${commitTag}`, bySource: `${name}:${tagPrefix(preview)}src-${source}` };
@@ -47,12 +45,15 @@ export function sourceHash(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
 }
 
-/** A part of an image's name: lower case, no two separators in a row; what had to change gets a hash. */
+/** So that a registry's host and three parts stay below the 255 characters of a name (distribution/reference). */
+const COMPONENT_MAX = 40;
+
+/** A part of an image's name: lower case, no two separators in a row; what had to change, or looks so, gets a hash. */
 function component(text: string): string {
   const plain = text
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .replaceAll(/^-+|-+$/g, '');
-  if (plain === text) return plain;
-  return `${plain === '' ? 'x' : plain}-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
+  if (plain === text && plain.length <= COMPONENT_MAX && !/-[0-9a-f]{8}$/.test(plain)) return plain;
+  return `${plain.slice(0, COMPONENT_MAX).replace(/-+$/, '') || 'x'}-${createHash('sha256').update(text).digest('hex').slice(0, 8)}`;
 }

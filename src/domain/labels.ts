@@ -1,5 +1,7 @@
 /** The labels by which the engine remembers what Treehouse runs. All of them, and nowhere else. */
 export const LABEL = {
+  /** Which Treehouse made it, by a name that its home keeps: two on one engine leave each other's things alone. */
+  instance: 'treehouse.instance',
   preview: 'treehouse.preview',
   repository: 'treehouse.repository',
   branch: 'treehouse.branch',

@@ -10,7 +10,7 @@ export type RepositoryName = Brand<'RepositoryName'>;
 export type Branch = Brand<'Branch'>;
 /** A full commit id, 40 (or 64) lower-case hex digits. */
 export type Commit = Brand<'Commit'>;
-/** The DNS label of a preview, `{branch}--{repo}`; at most 63 characters. */
+/** The DNS label of a preview, `{branch}--{repo}`, or `{branch}` where there is one repository; at most 63 characters. */
 export type PreviewId = Brand<'PreviewId'>;
 /** One attempt at one commit; lower-case letters and digits, sorts by time. */
 export type BuildId = Brand<'BuildId'>;
@@ -71,23 +71,25 @@ export function repositorySlug(name: RepositoryName): string {
 
 /**
  * The id of a branch's preview. Two branches never share one: whenever normalising the name changes anything, a hash of the
- * whole name is added, and a name that only looks as if it carried such a hash is hashed too.
+ * whole name is added, and a name that only looks as if it carried such a hash is hashed too. With an empty slug it is the
+ * branch alone; no part ever holds `--`, so ids of the two forms differ.
  */
 export function previewId(slugOfRepository: string, branch: Branch): PreviewId {
+  if (slugOfRepository === '') return slug(branch, LABEL_MAX, true) as PreviewId;
   const room = LABEL_MAX - SEPARATOR.length - slugOfRepository.length;
   return `${slug(branch, room, true)}${SEPARATOR}${slugOfRepository}` as PreviewId;
 }
 
 /** Reads an id that Treehouse wrote earlier (a label, a key); undefined where the text cannot be one. */
 export function parsePreviewId(text: string): PreviewId | undefined {
-  return /^[a-z0-9]+(?:-[a-z0-9]+)*--[a-z0-9]+(?:-[a-z0-9]+)*$/.test(text) && text.length <= LABEL_MAX
+  return /^[a-z0-9]+(?:-[a-z0-9]+)*(?:--[a-z0-9]+(?:-[a-z0-9]+)*)?$/.test(text) && text.length <= LABEL_MAX
     ? (text as PreviewId)
     : undefined;
 }
 
 /**
- * The host label of a service that is exposed beside the main one, `{service}--{preview id}`; it holds two `--`, so it is
- * never another preview's id.
+ * The host label of a service that is exposed beside the main one, `{service}--{preview id}`; it holds one `--` more than the
+ * ids of its installation, so it is never one of them.
  */
 export function sideHost(service: string, preview: PreviewId): string {
   const whole = `${slug(service, 20, true)}${SEPARATOR}${preview}`;

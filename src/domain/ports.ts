@@ -2,10 +2,12 @@
 
 import type { PullRequestFact } from './desired.ts';
 import type { BuildEvent } from './events.ts';
+import type { ContainerFacts } from './isolation.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { PreviewKey, PreviewRecord } from './preview.ts';
 import type { StackBuild } from './stack.ts';
+import type { ImageRules, ScanSettings } from './supply.ts';
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -15,12 +17,16 @@ export interface Clock {
 /** A repository that the configuration lists. */
 export interface Repository {
   readonly name: RepositoryName;
-  /** Last part of its previews' ids. */
+  /** Last part of its previews' ids; empty where they are the branch alone. */
   readonly slug: string;
   /** Where it is cloned from: the configuration's URL or path, never a payload's. */
   readonly url: string;
   /** Globs of branches that get a preview; `!` excludes; the last match decides. */
   readonly branches: readonly string[];
+  /** Where its images may come from. */
+  readonly images?: ImageRules | undefined;
+  /** What looks its images through before they are pushed. */
+  readonly scan?: ScanSettings | undefined;
 }
 
 /** Takes one line of output, without its line end. */
@@ -123,6 +129,8 @@ export interface ImageInfo {
 
 export interface NewNetwork {
   readonly name: string;
+  /** Name of its interface on the host, by which the firewall knows it; 15 characters at most. */
+  readonly bridge: string;
   readonly internal: boolean;
   readonly labels: Readonly<Record<string, string>>;
 }
@@ -134,6 +142,8 @@ export interface Engine {
   /** Every preview that owns anything labelled. */
   previews(): Promise<readonly PreviewKey[]>;
   container(id: string): Promise<ObservedContainer | undefined>;
+  /** What the engine says of a container's walls. @throws transient `engine-away` where it is gone. */
+  facts(container: string): Promise<ContainerFacts>;
   /** Calls back whenever one of the preview's containers changes its state; call the result to stop. */
   watch(preview: PreviewId, changed: () => void): () => void;
 
@@ -177,6 +187,8 @@ export interface Composer {
     readonly root: string;
     readonly files: readonly string[];
     readonly env: string | undefined;
+    /** Hash of all that is read, where it is known: what was read before need not be read again. */
+    readonly fingerprint?: string | undefined;
     readonly signal: AbortSignal;
   }): Promise<unknown>;
   /** Makes the containers of a model, and its volumes; starts nothing. */
@@ -212,4 +224,10 @@ export interface Builder {
 export interface Probe {
   /** Resolves once a TCP connection is accepted. @throws where the signal is aborted first. */
   listening(host: string, port: number, signal: AbortSignal): Promise<void>;
+}
+
+/** Keeps previews from the host and from what lies near it. */
+export interface Firewall {
+  /** Makes the rules be there; run again, it changes nothing. @throws `bad-config` where the host does not let us. */
+  ensure(): Promise<void>;
 }

@@ -13,6 +13,28 @@ export type Mount =
   | { readonly kind: 'bind'; readonly path: string; readonly target: string }
   | { readonly kind: 'tmpfs'; readonly target: string; readonly sizeBytes?: number };
 
+export interface MountedFile extends StackFile {
+  readonly kind: 'config' | 'secret';
+  /** Where it is in the container. */
+  readonly target: string;
+}
+
+/** A secret that Treehouse keeps, as a file of a service's containers, 0400. */
+export interface SecretUse {
+  readonly name: string;
+  /** Where it is in the container, below `/run/secrets/`. */
+  readonly target: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface StackFile {
+  /** Relative to the checkout's root. */
+  readonly path: string;
+  /** What to write there before a container is made; undefined where the repository has the file. */
+  readonly content?: string;
+}
+
 export interface StackBuild {
   /** Folder of the checkout, relative to its root, `''` for the root. */
   readonly context: string;
@@ -38,8 +60,9 @@ export interface StackService {
   /** Network key → further names there. */
   readonly networks: Readonly<Record<string, readonly string[]>>;
   readonly mounts: readonly Mount[];
-  /** File name under the checkout → path in the container. */
-  readonly files: readonly { readonly kind: 'config' | 'secret'; readonly path: string; readonly target: string }[];
+  readonly files: readonly MountedFile[];
+  /** Absent where it asks for none. */
+  readonly secrets?: readonly SecretUse[];
   /** Container ports, published or exposed, TCP, in the file's order. */
   readonly ports: readonly number[];
 }

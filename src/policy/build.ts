@@ -16,7 +16,7 @@ export async function hardenBuild(
 ): Promise<StackBuild | undefined> {
   if (!isRecord(raw)) return undefined;
   notes.verdicts(BUILD_KEYS, where, raw);
-  const context = await folder(root, `${where}.context`, String(raw.context ?? '.'), notes);
+  const context = await folder(root, `${where}.context`, undouble(String(raw.context ?? '.')), notes);
   if (context === undefined) return undefined;
   const network = String(raw.network ?? '');
   if (!['', 'default', 'none'].includes(network)) {
@@ -26,7 +26,7 @@ export async function hardenBuild(
   const dockerfile = inline === undefined ? await dockerfileOf(root, context, where, raw.dockerfile, notes) : undefined;
   const contexts: Record<string, string> = Object.create(null);
   for (const [name, value] of Object.entries(isRecord(raw.additional_contexts) ? raw.additional_contexts : {})) {
-    const inside = await folder(root, `${where}.additional_contexts.${name}`, String(value), notes);
+    const inside = await folder(root, `${where}.additional_contexts.${name}`, undouble(String(value)), notes);
     if (inside !== undefined) contexts[name] = inside;
   }
   const args: Record<string, string> = Object.create(null);
@@ -63,7 +63,7 @@ async function dockerfileOf(
   value: unknown,
   notes: Notes,
 ): Promise<string | undefined> {
-  const name = typeof value === 'string' && value !== '' ? value : 'Dockerfile';
+  const name = typeof value === 'string' && value !== '' ? undouble(value) : 'Dockerfile';
   const inside = await insideCheckout(root, path.resolve(root, context, name));
   const stat = inside === undefined ? undefined : await lstat(path.join(root, inside));
   if (inside !== undefined && stat?.isFile()) return inside;
@@ -71,7 +71,7 @@ async function dockerfileOf(
   return undefined;
 }
 
-/** Compose doubles every `$` that it prints; bake is given plain text. */
+/** Compose doubles every `$` that it prints; paths and what bake is given are plain text. */
 export function undouble(text: string): string {
   return text.replaceAll('$$', '$');
 }

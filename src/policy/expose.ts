@@ -14,12 +14,18 @@ const KEYS = new Set(['expose', 'test', 'idle', 'seed', 'tests', 'login']);
 /** Reads the repository's own `x-treehouse`. */
 export function readExtension(raw: unknown, notes: Notes): Extension {
   const section = isRecord(raw) ? raw : {};
+  if (raw !== undefined && raw !== null && !isRecord(raw)) {
+    notes.refuse('x-treehouse', 'value', `it holds keys: ${[...KEYS].join(', ')}`);
+  }
   for (const key of Object.keys(section)) {
     if (!KEYS.has(key)) notes.refuse(`x-treehouse.${key}`, 'unknown', `known keys are ${[...KEYS].join(', ')}`);
   }
   const tests = section.tests ?? 'gate';
   if (tests !== 'gate' && tests !== 'report') {
     notes.refuse('x-treehouse.tests', 'value', "it is 'gate' or 'report'");
+  }
+  if (section.test !== undefined && typeof section.test !== 'string') {
+    notes.refuse('x-treehouse.test', 'value', 'it is the name of a service');
   }
   return {
     expose: section.expose === undefined ? undefined : readExpose(section.expose, notes),
@@ -37,6 +43,8 @@ function readExpose(raw: unknown, notes: Notes): Exposure[] {
     const port = match?.[2] === undefined ? undefined : Number(match[2]);
     if (match?.[1] === undefined || (port !== undefined && (port < 1 || port > 65535))) {
       notes.refuse('x-treehouse.expose', 'value', `${JSON.stringify(entry)} is not SERVICE or SERVICE:PORT`);
+    } else if (found.some((one) => one.service === match[1])) {
+      notes.refuse('x-treehouse.expose', 'value', `${match[1]} is named twice; a service is reached at one port`);
     } else found.push({ service: match[1], ...(port === undefined ? {} : { port }) });
   }
   return found;

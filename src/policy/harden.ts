@@ -1,10 +1,13 @@
 /** Builds the stack anew from what `docker compose config` printed: every key is looked up, nothing is edited in place. */
+import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Change, Mount, Refusal, Stack, StackService } from '../domain/stack.ts';
-import { hardenBuild } from './build.ts';
-import { chooseExposed, readExtension } from './expose.ts';
+import { DEFAULT_LIMITS, type Limits } from '../domain/isolation.ts';
+import type { Change, Mount, Refusal, Stack, StackFile, StackService } from '../domain/stack.ts';
+import { hardenBuild, undouble } from './build.ts';
+import { chooseExposed, type Extension, readExtension } from './expose.ts';
 import { insideCheckout } from './inside.ts';
+import { limitService } from './limits.ts';
 import { Notes } from './notes.ts';
 import { hardenService } from './service.ts';
 import { asArray, field, isRecord } from './sources.ts';
@@ -18,7 +21,7 @@ const DRIVERS = new Set(['', 'bridge', 'default']);
 const MAX_SERVICES = 50;
 
 /** `model` is the parsed output of `docker compose config --format json` for the checkout at `root`. */
-export async function harden(root: string, model: unknown): Promise<Hardened> {
+export async function harden(root: string, model: unknown, limits: Limits = DEFAULT_LIMITS): Promise<Hardened> {
   const notes = new Notes();
   const top = isRecord(model) ? model : {};
   for (const key of Object.keys(top)) {
@@ -30,7 +33,7 @@ export async function harden(root: string, model: unknown): Promise<Hardened> {
   const extension = readExtension(field(top, 'x-treehouse'), notes);
 
   const all: StackService[] = [];
-  let test: StackService | undefined;
+  const tests: StackService[] = [];
   const entries = Object.entries(isRecord(field(top, 'services')) ? (field(top, 'services') as object) : {});
   if (entries.length > MAX_SERVICES) notes.refuse('services', 'limits', `more than ${MAX_SERVICES} services`);
   for (const [name, raw] of entries.slice(0, MAX_SERVICES)) {
@@ -49,30 +52,41 @@ export async function harden(root: string, model: unknown): Promise<Hardened> {
     const build = raw.build === undefined ? undefined : await hardenBuild(root, `${where}.build`, raw.build, notes);
     const mounts = await readMounts(root, `${where}.volumes`, raw.volumes, notes);
     const service = hardenService({ name, raw, build, mounts, files, networks }, notes);
-    if (isTest) test = service;
-    else all.push(service);
+    (isTest ? tests : all).push(service);
   }
+  const test = chooseTest(tests, extension, notes);
   if (all.length === 0 && notes.refusals.length === 0) {
     notes.refuse('services', 'empty', 'no service is left to run');
   }
   const known = new Set(all.map((one) => one.name));
   const aliases = linkAliases(field(top, 'services'));
-  const services = all.map((service) => withAliases(withKnownDependencies(service, known, notes), aliases));
+  const bounded = (service: StackService) => limitService(withKnownDependencies(service, known, notes), limits, notes);
+  const services = all.map((service) => withAliases(bounded(service), aliases));
   const exposed = chooseExposed(services, extension, notes);
   if (notes.refusals.length > 0) return { kind: 'refused', refusals: notes.refusals, changes: notes.changes };
   return {
     kind: 'accepted',
     stack: {
       services,
-      ...(test
-        ? { test: { service: withKnownDependencies(test, known, notes), gate: extension.tests !== 'report' } }
-        : {}),
+      ...(test ? { test: { service: bounded(test), gate: extension.tests !== 'report' } } : {}),
       networks,
       volumes,
       exposed,
       changes: notes.changes,
     },
   };
+}
+
+/** The service named `test` before others of the profile. */
+function chooseTest(tests: readonly StackService[], extension: Extension, notes: Notes): StackService | undefined {
+  const test = tests.find((one) => one.name === 'test') ?? tests[0];
+  if (!test && extension.test !== undefined) {
+    notes.refuse('x-treehouse.test', 'value', `there is no service '${extension.test}'`);
+  }
+  for (const one of tests) {
+    if (one !== test) notes.change(`services.${one.name}`, `left out: ${test?.name} is the test`);
+  }
+  return test;
 }
 
 /** `links: ["redis:db"]` gives redis the further name db; Compose keeps it to one container, here its network knows it. */
@@ -146,13 +160,13 @@ function readVolumes(raw: unknown, notes: Notes): string[] {
   return volumes;
 }
 
-/** `configs.NAME` and `secrets.NAME` → a file of the checkout; a config's text is written beside it later. */
+/** `configs.NAME` and `secrets.NAME` → a file of the checkout, or one that is written there before containers are made. */
 async function readFiles(
   root: string,
   top: Record<string, unknown>,
   notes: Notes,
-): Promise<ReadonlyMap<string, string>> {
-  const files = new Map<string, string>();
+): Promise<ReadonlyMap<string, StackFile>> {
+  const files = new Map<string, StackFile>();
   for (const kind of ['configs', 'secrets'] as const) {
     const all = field(top, kind);
     for (const [key, value] of Object.entries(isRecord(all) ? all : {})) {
@@ -160,19 +174,16 @@ async function readFiles(
       const entry = isRecord(value) ? value : {};
       notes.verdicts(FILE_KEYS, where, entry);
       if (typeof entry.content === 'string') {
-        notes.refuse(
-          `${where}.content`,
-          'content',
-          'inline content is not supported yet; keep it in a file of the repository',
-        );
+        const content = undouble(entry.content);
+        files.set(where, { path: `.treehouse-${shortHash(content)}`, content });
         continue;
       }
       if (typeof entry.file !== 'string') continue;
-      const inside = await insideCheckout(root, entry.file);
+      const inside = await insideCheckout(root, undouble(entry.file));
       const stat = inside === undefined ? undefined : await lstat(path.join(root, inside));
       if (inside === undefined || !stat?.isFile()) {
         notes.refuse(`${where}.file`, 'inside', 'it is not a file of the repository');
-      } else files.set(where, inside);
+      } else files.set(where, { path: inside });
     }
   }
   return files;
@@ -185,7 +196,9 @@ async function readMounts(root: string, where: string, raw: unknown, notes: Note
     const target = String(field(entry, 'target') ?? '');
     const type = String(field(entry, 'type') ?? '');
     const source = field(entry, 'source');
-    if (!target.startsWith('/')) {
+    if (/^[A-Za-z]:/.test(target)) {
+      notes.refuse(at, 'mount', `Compose takes '${target}' for a path of Windows; give the volume a longer name`);
+    } else if (!target.startsWith('/')) {
       // The talk's own file has `- ./code`: Compose reads it as a volume without a place in the container.
       notes.change(at, `dropped: '${target}' is not an absolute path in the container`);
     } else if (type === 'tmpfs') {
@@ -196,10 +209,10 @@ async function readMounts(root: string, where: string, raw: unknown, notes: Note
       const volume = typeof source === 'string' && source !== '' ? source : anonymousVolume(where, target);
       mounts.push({ kind: 'volume', volume, target, readOnly });
     } else if (type === 'bind') {
-      const inside = typeof source === 'string' ? await insideCheckout(root, source) : undefined;
+      const inside = typeof source === 'string' ? await insideCheckout(root, undouble(source)) : undefined;
       const stat = inside === undefined ? undefined : await lstat(path.join(root, inside));
       if (inside === undefined || !(stat?.isFile() || stat?.isDirectory())) {
-        notes.refuse(at, 'bind', `'${String(source)}' is not a file or folder of the repository`.replaceAll(root, '.'));
+        notes.refuse(at, 'bind', `what is to be mounted at '${target}' is not a file or folder of the repository`);
         continue;
       }
       if (field(entry, 'read_only') !== true) notes.change(at, 'made read-only: it is the checkout itself');
@@ -211,5 +224,10 @@ async function readMounts(root: string, where: string, raw: unknown, notes: Note
 
 /** A volume without a name gets one, so that it is kept over redeploys and found at teardown. */
 export function anonymousVolume(owner: string, target: string): string {
-  return `${owner}-${target}`.replaceAll(/[^A-Za-z0-9]+/g, '_');
+  const whole = `${owner}-${target}`;
+  return `${whole.replaceAll(/[^A-Za-z0-9]+/g, '_').slice(0, 80)}_${shortHash(whole)}`;
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }

@@ -1,5 +1,13 @@
 /** One service of the compose model, built anew from the keys that the table allows. */
-import type { Condition, Dependency, Mount, StackBuild, StackService } from '../domain/stack.ts';
+import type {
+  Condition,
+  Dependency,
+  Mount,
+  MountedFile,
+  StackBuild,
+  StackFile,
+  StackService,
+} from '../domain/stack.ts';
 import { isSet, type Notes } from './notes.ts';
 import { asArray, field, isRecord } from './sources.ts';
 import { CAPABILITIES, RESERVED_LABELS, RESERVED_VARIABLES, SERVICE_KEYS } from './table.ts';
@@ -9,10 +17,11 @@ interface Input {
   readonly raw: Record<string, unknown>;
   readonly build: StackBuild | undefined;
   readonly mounts: readonly Mount[];
-  readonly files: ReadonlyMap<string, string>;
+  readonly files: ReadonlyMap<string, StackFile>;
   readonly networks: Readonly<Record<string, unknown>>;
 }
 
+const MAX_PORTS = 100;
 const CONDITIONS: ReadonlySet<string> = new Set([
   'service_started',
   'service_healthy',
@@ -25,7 +34,9 @@ export function hardenService(input: Input, notes: Notes): StackService {
   const where = `services.${name}`;
   const definition: Record<string, unknown> = Object.create(null);
   for (const [key, value] of Object.entries(raw)) {
-    if (!isSet(value) && value !== '') continue;
+    // False and empty say something where a key is allowed: `init: false`, `entrypoint: []`.
+    const isAllowed = SERVICE_KEYS.get(key)?.verdict === 'allow';
+    if (value === null || !(isAllowed || isSet(value))) continue;
     if (notes.verdict(SERVICE_KEYS, key, `${where}.${key}`) === 'allow') definition[key] = value;
   }
   if (!build && raw.build === undefined && typeof raw.image !== 'string') {
@@ -169,25 +180,25 @@ function readNetworks(
 function readFileUses(
   where: string,
   raw: Record<string, unknown>,
-  files: ReadonlyMap<string, string>,
+  files: ReadonlyMap<string, StackFile>,
   notes: Notes,
-): StackService['files'][number][] {
-  const used: StackService['files'][number][] = [];
+): MountedFile[] {
+  const used: MountedFile[] = [];
   for (const [kind, key] of [
     ['config', 'configs'],
     ['secret', 'secrets'],
   ] as const) {
     for (const entry of asArray(raw[key])) {
       const source = String(field(entry, 'source') ?? entry);
-      const path = files.get(`${key}.${source}`);
+      const file = files.get(`${key}.${source}`);
       // What is wrong with the file itself was said where it is defined.
-      if (path === undefined) continue;
+      if (!file) continue;
       const given = field(entry, 'target');
       const target = typeof given === 'string' && given !== '' ? given : kind === 'config' ? `/${source}` : source;
       const absolute = target.startsWith('/') ? target : `/run/secrets/${target}`;
       if (absolute.split('/').includes('..') || (kind === 'secret' && !absolute.startsWith('/run/secrets/'))) {
         notes.refuse(`${where}.${key}`, 'target', `'${target}' is not a place for a ${kind}`);
-      } else used.push({ kind, path, target: absolute });
+      } else used.push({ kind, ...file, target: absolute });
     }
   }
   return used;
@@ -203,5 +214,6 @@ function readPorts(where: string, raw: Record<string, unknown>, notes: Notes): n
   if (published.length > 0) {
     notes.change(`${where}.ports`, 'not published on the host: the preview is reached by its own host name');
   }
+  if (found.size > MAX_PORTS) notes.refuse(`${where}.ports`, 'limits', `more than ${MAX_PORTS} ports`);
   return [...found].filter((port) => Number.isInteger(port) && port > 0 && port < 65536);
 }

@@ -201,7 +201,15 @@ export const RESERVED_LABELS = /^(?:treehouse|com\.docker|com\.github\.nginx-pro
 
 /**
  * Keys of a `.env` that steer compose, docker, git, buildx, the loader or the shell rather than fill in `${…}`. Compose makes
- * a `.env` its own process environment (POLICY: git remotes run commands by GIT_SSH_COMMAND).
+ * a `.env` its own process environment, where GIT_SSH_COMMAND once was a program that a git remote ran.
  */
-export const STEERING_KEYS =
-  /^(?:COMPOSE_|DOCKER_|BUILDX_|BUILDKIT_|GIT_|SSH_|LD_|DYLD_|GO(?:DEBUG|TRACEBACK|MAXPROCS|GC|MEMLIMIT|ROOT|PATH)$|PATH$|HOME$|IFS$|BASH_ENV$|ENV$|SHELL$|TMPDIR$|XDG_|OTEL_|HTTPS?_PROXY$|NO_PROXY$|ALL_PROXY$|CDPATH$|PYTHON|NODE_OPTIONS$|PERL|RUBYOPT$|EDITOR$|PAGER$)/i;
+const STEERING_KEYS =
+  /^(?:COMPOSE_|DOCKER_|BUILDX_|BUILDKIT_|GIT_|SSH_|LD_|DYLD_|GO(?:DEBUG|TRACEBACK|MAXPROCS|GC|MEMLIMIT|ROOT|PATH)$|PATH$|HOME$|IFS$|BASH_ENV$|SHELL$|TMPDIR$|XDG_|OTEL_|HTTPS?_PROXY$|NO_PROXY$|ALL_PROXY$|CDPATH$|PYTHON(?:PATH|HOME|STARTUP)$|NODE_OPTIONS$|PERL5|RUBYOPT$|EDITOR$|PAGER$)/i;
+
+/** Of these some are in many a `.env` and steer nothing here: Treehouse sets them itself, or no program reads them. */
+const HARMLESS_KEYS =
+  /^(?:COMPOSE_(?:PROJECT_NAME|PROFILES|HTTP_TIMEOUT|DOCKER_CLI_BUILD|BAKE)|DOCKER_(?:BUILDKIT|REGISTRY|IMAGE|TAG|USER|USERNAME|ORG)|GIT_(?:SHA|COMMIT|BRANCH|TAG|HASH|REVISION))$/;
+
+export function isSteering(key: string): boolean {
+  return STEERING_KEYS.test(key) && !HARMLESS_KEYS.test(key);
+}

@@ -2,6 +2,7 @@
 import pc from 'picocolors';
 import type { BuildEvent, Stage } from '../domain/events.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
+import { plain } from '../web/plain.ts';
 
 export interface ProgressOptions {
   readonly write: (text: string) => void;
@@ -79,7 +80,7 @@ export function startProgress(options: ProgressOptions): Progress {
           break;
         }
         case 'change':
-          say(`  ${pc.yellow('~')} ${name} ${event.path}: ${event.message}`);
+          say(`  ${pc.yellow('~')} ${name} ${plain(`${event.path}: ${event.message}`)}`);
           break;
         case 'build.live':
           running.delete(event.preview);
@@ -89,8 +90,8 @@ export function startProgress(options: ProgressOptions): Progress {
         case 'build.failed': {
           running.delete(event.preview);
           const tail = await options.tail(event.preview, event.build).catch(() => []);
-          for (const line of tail) say(pc.dim(`    │ ${line}`));
-          say(`${pc.red('✘')} ${name} ${event.stage} failed after ${duration(event.ms)}: ${event.message}`);
+          for (const line of tail) say(pc.dim(`    │ ${plain(line)}`));
+          say(`${pc.red('✘')} ${name} ${event.stage} failed after ${duration(event.ms)}: ${plain(event.message)}`);
           break;
         }
         case 'build.superseded':

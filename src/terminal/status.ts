@@ -2,6 +2,7 @@
 import Table from 'cli-table3';
 import pc from 'picocolors';
 import type { PreviewView } from '../web/api.ts';
+import { plain } from '../web/plain.ts';
 
 const COLOURS: Readonly<Record<PreviewView['state'], (text: string) => string>> = {
   live: pc.green,
@@ -31,7 +32,8 @@ export function statusTable(previews: readonly PreviewView[], now: number): stri
   }
   const lines = [table.toString()];
   for (const one of previews) {
-    if (one.state === 'outdated' || one.state === 'failed') lines.push(`${pc.red('✘')} ${one.id}: ${one.reason}`);
+    if (one.state === 'outdated' || one.state === 'failed')
+      lines.push(`${pc.red('✘')} ${one.id}: ${plain(one.reason)}`);
   }
   return lines.join('\n');
 }
@@ -51,6 +53,6 @@ export function age(ms: number): string {
 }
 
 function cut(text: string): string {
-  const line = text.split('\n')[0] ?? '';
+  const line = plain(text.split('\n')[0] ?? '');
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }

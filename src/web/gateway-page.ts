@@ -54,6 +54,6 @@ async function recordOf(deps: GatewayPageDeps, host: string): Promise<PreviewRec
 
 function candidates(label: string): readonly PreviewId[] {
   const whole = parsePreviewId(label);
-  const owner = parsePreviewId(label.slice(label.indexOf('--') + 2));
+  const owner = label.includes('--') ? parsePreviewId(label.slice(label.indexOf('--') + 2)) : undefined;
   return [whole, owner].filter((one) => one !== undefined);
 }

@@ -2,6 +2,7 @@
 import { STAGES } from '../domain/events.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { html, type Markup, toText, trusted } from './html.ts';
+import { plain } from './plain.ts';
 
 export interface Page {
   readonly status: number;
@@ -104,12 +105,6 @@ function stageList(record: PreviewRecord): Markup {
 function logSection(tail: readonly string[]): Markup {
   if (tail.length === 0) return html``;
   return html`<h2>The last lines of its log</h2><pre tabindex="0">${tail.map(plain).join('\n')}</pre>`;
-}
-
-/** Without ANSI colours and control characters. */
-function plain(line: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is removed.
-  return line.replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]|[\u0000-\u0008\u000b-\u001f\u007f]/g, '');
 }
 
 interface Shape {

@@ -30,6 +30,9 @@ export function createApp(deps: ServerDeps): Express {
   app.use((_req, res) => problem(res, 404, 'There is nothing here.'));
   app.use((error: unknown, _req: Request, res: Response, next: NextFunction) => {
     if (res.headersSent) return next(error);
+    // A request that Express itself could not read, such as a broken escape in its path.
+    const status = (error as { status?: unknown } | undefined)?.status;
+    if (typeof status === 'number' && status >= 400 && status < 500) return problem(res, status, messageOf(error));
     const known = error instanceof TreehouseError;
     if (!known) deps.log.error({ err: error }, 'a request failed unexpectedly');
     problem(

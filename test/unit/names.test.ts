@@ -155,19 +155,38 @@ describe('the preview id', () => {
     expect(new Set(slugs).size).toBe(names.length);
   });
 
-  it.each([
-    '',
-    'main',
-    'main-shop',
-    'Main--shop',
-    'a--b--c',
-    '-a--b',
-    'a--b-',
-    'a---b',
-    `${'a'.repeat(60)}--shop`,
-    'a--b\n',
-  ])('is not read from %j', (text) => {
-    expect(parsePreviewId(text)).toBeUndefined();
+  it.each(['', 'Main', 'Main--shop', 'a--b--c', '-a--b', 'a--b-', 'a---b', `${'a'.repeat(60)}--shop`, 'a--b\n'])(
+    'is not read from %j',
+    (text) => {
+      expect(parsePreviewId(text)).toBeUndefined();
+    },
+  );
+});
+
+describe('the preview id of an only repository', () => {
+  it('is the branch alone, a DNS label of its own for each, and is read back as it is', () => {
+    expect(previewId('', branchName('main'))).toBe('main');
+    const ids = TRICKY.map((branch) => previewId('', branch));
+    expect(new Set(ids).size).toBe(TRICKY.length);
+    for (const id of ids) expect(id).toSatisfy(isPlainLabel);
+    fc.assert(
+      fc.property(branches, (branch) => {
+        const id = previewId('', branch);
+        expect(id).toSatisfy(isPlainLabel);
+        expect(parsePreviewId(id)).toBe(id);
+      }),
+    );
+  });
+
+  it('is never the id of a preview that is named with its repository, nor the host of a side service', () => {
+    fc.assert(
+      fc.property(branches, branches, repositories, (branch, other, slug) => {
+        const id = previewId('', branch);
+        expect(id).not.toBe(previewId(slug, other));
+        expect(id).not.toBe(sideHost('web', previewId('', other)));
+        expect(sideHost('web', previewId('', other))).toMatch(LABEL);
+      }),
+    );
   });
 });
 

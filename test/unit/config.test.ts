@@ -1,0 +1,216 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Config, type ConfigInput, readConfig } from '../../src/config.ts';
+import { branchName, previewId } from '../../src/domain/names.ts';
+
+let cwd: string;
+beforeAll(() => {
+  cwd = mkdtempSync(path.join(tmpdir(), 'treehouse-config-'));
+});
+afterAll(() => rmSync(cwd, { recursive: true, force: true }));
+
+let count = 0;
+/** Reads a configuration from a folder of its own, which holds `yml` as treehouse.yml. */
+function read(yml: string | undefined, more: Partial<ConfigInput> = {}): Config {
+  count += 1;
+  const folder = path.join(cwd, String(count));
+  mkdirSync(folder);
+  if (yml !== undefined) writeFileSync(path.join(folder, 'treehouse.yml'), yml);
+  return readConfig({ env: {}, cwd: folder, ...more });
+}
+
+/** The lines of the one error. */
+function faults(yml: string | undefined, more: Partial<ConfigInput> = {}): string[] {
+  try {
+    read(yml, more);
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'bad-config', kind: 'terminal' });
+    return (error as Error).message
+      .replaceAll(path.join(cwd, String(count)), '.')
+      .split('\n')
+      .map((line) => line.trim());
+  }
+  return [];
+}
+
+describe('the configuration', () => {
+  it('is whole without any', () => {
+    const config = read(undefined, { env: { PATH: '/bin', HOME: '/home/ada' } });
+    expect(config).toMatchObject({
+      home: path.join(cwd, String(count), '.treehouse'),
+      host: '127.0.0.1',
+      port: 4000,
+      gatewayHost: '127.0.0.1',
+      gatewayPort: 8080,
+      domain: 'preview.localhost',
+      shortNames: false,
+      concurrency: expect.any(Number),
+      startLimit: 120,
+      poll: 60,
+      logLevel: 'info',
+      repositories: [],
+      redisUrl: undefined,
+      registry: undefined,
+      dockerHost: undefined,
+      webhookSecret: undefined,
+      adminToken: undefined,
+      path: '/bin',
+      userHome: '/home/ada',
+    });
+    expect(config.concurrency).toBeGreaterThanOrEqual(2);
+  });
+
+  it('lists every fault in one message, with its key and its variable', () => {
+    const yml = [
+      'port: 70000',
+      'domain: Preview.Example',
+      'hostname: "{repo}"',
+      'colour: red',
+      'webhookSecret: in the yml',
+      'repositories:',
+      '  acme/shop: {url: "", branches: [], previews: {max: 2}}',
+      '  shop: {}',
+    ].join('\n');
+    const env = {
+      TREEHOUSE_POLL: 'often',
+      TREEHOUSE_LOG_LEVEL: 'loud',
+      TREEHOUSE_REPOS: 'acme/api=/srv/api.git, nonsense, =x',
+      TREEHOUSE_ADMIN_TOKEN_FILE: '/nonexistent/token',
+      REDIS_URL: 'localhost:6379',
+      DOCKER_HOST: 'ssh://ada@example.com',
+    };
+    expect(faults(yml, { env })).toEqual([
+      'the configuration has 16 faults:',
+      'port (TREEHOUSE_PORT): Too big: expected number to be <=65535',
+      'domain (TREEHOUSE_DOMAIN): it is a host name in lower case, such as preview.example.com',
+      "hostname (TREEHOUSE_HOSTNAME): it is '{branch}--{repo}' or, for one repository, '{branch}'",
+      'poll (TREEHOUSE_POLL): Invalid input: expected number, received NaN',
+      'logLevel (TREEHOUSE_LOG_LEVEL): Invalid option: expected one of "trace"|"debug"|"info"|"warn"|"error"|"silent"',
+      'repositories.acme/shop.url: Too small: expected string to have >=1 characters',
+      'repositories.acme/shop.branches: Too small: expected array to have >=1 items',
+      'repositories.acme/shop.previews: there is no such setting',
+      'redisUrl (REDIS_URL): it is redis://host:port',
+      'dockerHost (DOCKER_HOST): it is unix:///path or tcp://host:port',
+      'colour: there is no such setting',
+      'webhookSecret: there is no such setting',
+      "TREEHOUSE_REPOS: 'nonsense' has not the form owner/name=URL",
+      "TREEHOUSE_REPOS: '=x' has not the form owner/name=URL",
+      "repositories.shop: 'shop' is not a repository's name: it has the form owner/name",
+      "TREEHOUSE_ADMIN_TOKEN_FILE: ENOENT: no such file or directory, open '/nonexistent/token'",
+    ]);
+  });
+
+  it('tells faults of repositories beside those of other keys', () => {
+    expect(faults('port: 0\nrepositories: {shop: {}}')).toEqual([
+      'the configuration has 2 faults:',
+      'port (TREEHOUSE_PORT): Too small: expected number to be >=1',
+      "repositories.shop: 'shop' is not a repository's name: it has the form owner/name",
+    ]);
+  });
+
+  it('takes a list of repositories for one fault', () => {
+    expect(faults('repositories: [acme/shop]')).toEqual([
+      'the configuration has a fault:',
+      'repositories: Invalid input: expected record, received array',
+    ]);
+  });
+
+  it.each([
+    ['- a list', './treehouse.yml: it holds no keys'],
+    ['just text', './treehouse.yml: it holds no keys'],
+    [
+      'a: [',
+      './treehouse.yml: Flow sequence in block collection must be sufficiently indented and end with a ] at line 1, column 5:',
+    ],
+  ])('names the file that is not a configuration: %j', (yml, fault) => {
+    expect(faults(yml)).toEqual(['the configuration has a fault:', fault]);
+  });
+
+  it('is taken from the environment before the file', () => {
+    const config = read('port: 5000\npoll: 5\ndomain: a.example\nhome: /srv/a', {
+      env: { TREEHOUSE_PORT: '5001', TREEHOUSE_DOMAIN: '', TREEHOUSE_HOME: 'here', TREEHOUSE_REGISTRY: 'none' },
+    });
+    expect(config).toMatchObject({ port: 5001, poll: 5, domain: 'a.example', registry: 'none' });
+    expect(config.home).toBe(path.join(cwd, String(count), 'here'));
+  });
+
+  it('is read from the file that is named, the command line first', () => {
+    const file = (name: string, port: number) => {
+      writeFileSync(path.join(cwd, name), `port: ${port}`);
+      return path.join(cwd, name);
+    };
+    const env = { TREEHOUSE_CONFIG: file('env.yml', 1) };
+    expect(read('port: 3', { env }).port).toBe(1);
+    expect(read('port: 3', { env, file: file('option.yml', 2) }).port).toBe(2);
+    expect(read('port: 3', { env: { TREEHOUSE_CONFIG: '' } }).port).toBe(3);
+    expect(faults('port: 3', { file: 'missing.yml' })[1]).toContain('missing.yml: ENOENT');
+  });
+
+  it('takes secrets from the environment or a file', () => {
+    const token = path.join(cwd, 'token');
+    writeFileSync(token, 'of the file\n');
+    const env = {
+      TREEHOUSE_WEBHOOK_SECRET: 'of the variable',
+      TREEHOUSE_ADMIN_TOKEN_FILE: token,
+      TREEHOUSE_ADMIN_TOKEN: 'unused',
+    };
+    expect(read(undefined, { env })).toMatchObject({ webhookSecret: 'of the variable', adminToken: 'of the file' });
+    expect(read(undefined, { env: { TREEHOUSE_ADMIN_TOKEN: '' } }).adminToken).toBeUndefined();
+  });
+
+  it('is frozen to its depth', () => {
+    const config = read('repositories: {acme/shop: {}}');
+    const [shop] = config.repositories;
+    for (const one of [config, config.repositories, shop, shop?.branches]) expect(Object.isFrozen(one)).toBe(true);
+  });
+});
+
+describe('repositories', () => {
+  it('are GitHub’s unless told, of paths made absolute, with what was said last', () => {
+    const yml = [
+      'repositories:',
+      '  acme/shop:',
+      '  acme/API: {url: ../api, branches: [main, "!x"]}',
+      '  acme/ssh: {url: "git@example.com:acme/ssh.git"}',
+      '  acme/twice: {url: /srv/one, branches: [main]}',
+    ].join('\n');
+    const { repositories } = read(yml, {
+      env: { TREEHOUSE_REPOS: ' acme/twice=/srv/two , acme/equals=https://x.example/?a=b,' },
+      repositories: [{ name: 'local/here', url: '/srv/here' }],
+    });
+    expect(
+      repositories.map(
+        ({ name, slug, url, branches }) => `${name} ${slug.replace(/-[0-9a-f]{10}$/, '-…')} ${url} ${branches}`,
+      ),
+    ).toEqual([
+      'acme/shop shop https://github.com/acme/shop.git *',
+      `acme/API api-… ${path.join(cwd, 'api')} main,!x`,
+      'acme/ssh ssh git@example.com:acme/ssh.git *',
+      'acme/twice twice /srv/two main',
+      'acme/equals equals https://x.example/?a=b *',
+      'local/here here /srv/here *',
+    ]);
+  });
+
+  it('whose previews would have the same names are refused', () => {
+    expect(faults('repositories: {acme/shop: {}, other/shop: {}}')).toEqual([
+      'the configuration has a fault:',
+      "repositories.other/shop: its previews would have the names of acme/shop's ('shop'); rename one in the configuration",
+    ]);
+  });
+
+  it('may be left out of the names where there is one', () => {
+    const env = { TREEHOUSE_HOSTNAME: '{branch}' };
+    const one = read('repositories: {acme/shop: {}}', { env });
+    expect(one.shortNames).toBe(true);
+    expect(previewId(one.repositories[0]?.slug ?? '?', branchName('main'))).toBe('main');
+    // None yet: the command line asks a server that has one.
+    expect(read(undefined, { env }).shortNames).toBe(true);
+    expect(faults('repositories: {acme/shop: {}, acme/api: {}}', { env })).toEqual([
+      'the configuration has a fault:',
+      "hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are 2",
+    ]);
+  });
+});
