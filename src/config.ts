@@ -7,13 +7,22 @@ import { z } from 'zod';
 import { repositoryName, repositorySlug } from './domain/names.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import { imageRulesSchema, scanSchema } from './supply/settings.ts';
 
 const port = z.coerce.number().int().min(1).max(65535);
 
-const repositorySchema = z.strictObject({
-  url: z.string().min(1).optional(),
-  branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
-});
+/** A name with nothing behind it is a repository too. */
+const repositorySchema = z.preprocess(
+  (value) => value ?? {},
+  z.strictObject({
+    url: z.string().min(1).optional(),
+    branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
+    images: imageRulesSchema.optional(),
+    scan: scanSchema.optional(),
+  }),
+);
+type Listed = Pick<Repository, 'branches' | 'images' | 'scan'> & { readonly url?: string | undefined };
+const NO_REPOSITORY: Listed = { branches: ['*'] };
 
 const domainPattern = /^(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
@@ -36,12 +45,17 @@ const fileSchema = z.strictObject({
   poll: z.coerce.number().int().min(1).max(86_400).default(60),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   repositories: z.record(z.string(), repositorySchema).default({}),
+  firewall: z.enum(['auto', 'on', 'off']).default('auto'),
+  egress: z.enum(['internet', 'all', 'none']).default('internet'),
   redisUrl: z
     .string()
     .regex(/^rediss?:\/\/|^unix:/, 'it is redis://host:port')
     .optional(),
   registry: z.string().min(1).optional(),
-  dockerHost: z.string().optional(),
+  dockerHost: z
+    .string()
+    .regex(/^(?:unix:\/\/\/|(?:tcp|http):\/\/[^/]+)/, 'it is unix:///path or tcp://host:port')
+    .optional(),
 });
 
 /** Environment variable → key of the file; `secret` ones have no key there. */
@@ -58,6 +72,8 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_POLL: 'poll',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
   TREEHOUSE_REGISTRY: 'registry',
+  TREEHOUSE_FIREWALL: 'firewall',
+  TREEHOUSE_EGRESS: 'egress',
   REDIS_URL: 'redisUrl',
   DOCKER_HOST: 'dockerHost',
 };
@@ -78,6 +94,10 @@ export interface Config {
   readonly poll: number;
   readonly logLevel: string;
   readonly repositories: readonly Repository[];
+  /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
+  readonly firewall: 'auto' | 'on' | 'off';
+  /** What previews reach of the world: all but private addresses, those too, or nothing. */
+  readonly egress: 'internet' | 'all' | 'none';
   /** Undefined: embedded. */
   readonly redisUrl: string | undefined;
   /** Undefined: embedded; `none`: nothing is pushed. */
@@ -110,26 +130,30 @@ export function readConfig(input: ConfigInput): Config {
     if (value !== undefined && value !== '') file[key] = value;
   }
   const parsed = fileSchema.safeParse(file);
-  if (!parsed.success) {
-    for (const issue of parsed.error.issues) faults.push(faultText(issue));
-    throw faulty(faults);
+  for (const issue of parsed.error?.issues ?? []) faults.push(...faultTexts(issue));
+  const listed = new Map<string, Listed>();
+  // Each is read apart, so that a fault elsewhere does not hide one of its name.
+  const section = file.repositories;
+  for (const [name, value] of Object.entries(
+    typeof section === 'object' && !Array.isArray(section) ? (section ?? {}) : {},
+  )) {
+    listed.set(name, repositorySchema.safeParse(value).data ?? NO_REPOSITORY);
   }
-  const settings = parsed.data;
-  const listed = new Map<string, { url: string | undefined; branches: readonly string[] }>();
-  for (const [name, one] of Object.entries(settings.repositories))
-    listed.set(name, { url: one.url, branches: one.branches });
   for (const [name, url] of pairs(env.TREEHOUSE_REPOS, faults)) {
-    listed.set(name, { url, branches: listed.get(name)?.branches ?? ['*'] });
+    listed.set(name, { ...(listed.get(name) ?? NO_REPOSITORY), url });
   }
-  for (const one of input.repositories ?? []) listed.set(one.name, { url: one.url, branches: ['*'] });
-  const repositories = resolveRepositories(listed, input.cwd, faults);
-  const shortNames = settings.hostname === '{branch}';
-  if (shortNames && repositories.length !== 1) {
-    faults.push(`hostname: '{branch}' needs exactly one repository; there are ${repositories.length}`);
+  for (const one of input.repositories ?? []) {
+    listed.set(one.name, { ...listed.get(one.name), url: one.url, branches: ['*'] });
+  }
+  const shortNames = file.hostname === '{branch}';
+  const repositories = resolveRepositories(listed, { cwd: input.cwd, shortNames }, faults);
+  if (shortNames && repositories.length > 1) {
+    faults.push(`hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are ${repositories.length}`);
   }
   const webhookSecret = secret(env, 'TREEHOUSE_WEBHOOK_SECRET', faults);
   const adminToken = secret(env, 'TREEHOUSE_ADMIN_TOKEN', faults);
-  if (faults.length > 0) throw faulty(faults);
+  if (!parsed.success || faults.length > 0) throw faulty(faults);
+  const settings = parsed.data;
   return Object.freeze({
     home: path.resolve(input.cwd, settings.home),
     host: settings.host,
@@ -143,6 +167,8 @@ export function readConfig(input: ConfigInput): Config {
     poll: settings.poll,
     logLevel: settings.logLevel,
     repositories,
+    firewall: settings.firewall,
+    egress: settings.egress,
     redisUrl: settings.redisUrl,
     registry: settings.registry,
     dockerHost: settings.dockerHost,
@@ -154,13 +180,13 @@ export function readConfig(input: ConfigInput): Config {
 }
 
 function readFile(input: ConfigInput, faults: string[]): Record<string, unknown> {
-  const named = input.file ?? input.env.TREEHOUSE_CONFIG;
+  const named = input.file ?? (input.env.TREEHOUSE_CONFIG || undefined);
   const file = path.resolve(input.cwd, named ?? 'treehouse.yml');
   if (named === undefined && !existsSync(file)) return {};
   try {
     const content: unknown = parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 }) ?? {};
     if (typeof content === 'object' && !Array.isArray(content)) return { ...content };
-    faults.push(`${file}: it is not a list of keys`);
+    faults.push(`${file}: it holds no keys`);
   } catch (error) {
     faults.push(`${file}: ${messageOf(error).split('\n')[0]}`);
   }
@@ -191,8 +217,8 @@ function pairs(text: string | undefined, faults: string[]): [string, string][] {
 }
 
 function resolveRepositories(
-  listed: ReadonlyMap<string, { url: string | undefined; branches: readonly string[] }>,
-  cwd: string,
+  listed: ReadonlyMap<string, Listed>,
+  { cwd, shortNames }: { readonly cwd: string; readonly shortNames: boolean },
   faults: string[],
 ): readonly Repository[] {
   const repositories: Repository[] = [];
@@ -211,9 +237,11 @@ function resolveRepositories(
       repositories.push(
         Object.freeze({
           name,
-          slug,
+          slug: shortNames ? '' : slug,
           url: absolute(one.url ?? `https://github.com/${name}.git`, cwd),
-          branches: one.branches,
+          branches: Object.freeze([...one.branches]),
+          ...(one.images ? { images: Object.freeze(one.images) } : {}),
+          ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
         }),
       );
     } catch (error) {
@@ -228,13 +256,13 @@ function absolute(url: string, cwd: string): string {
   return /^[a-z][a-z0-9+.-]*:\/\/|^[^/]+@[^/]+:|^-/i.test(url) ? url : path.resolve(cwd, url);
 }
 
-function faultText(issue: z.core.$ZodIssue): string {
+function faultTexts(issue: z.core.$ZodIssue): string[] {
   const key = issue.path.join('.');
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((one) => `${key === '' ? '' : `${key}.`}${one}: there is no such setting`).join('\n  ');
+    return issue.keys.map((one) => `${[...issue.path, one].join('.')}: there is no such setting`);
   }
   const variable = Object.entries(VARIABLES).find(([, name]) => name === key)?.[0];
-  return `${key}${variable === undefined ? '' : ` (${variable})`}: ${issue.message}`;
+  return [`${key}${variable === undefined ? '' : ` (${variable})`}: ${issue.message}`];
 }
 
 function faulty(faults: readonly string[]): TreehouseError {

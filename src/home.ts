@@ -15,13 +15,20 @@ export async function openHome(home: string): Promise<void> {
   await chmod(home, 0o700);
 }
 
+/** The name by which this home's Treehouse knows what it made on the engine; made at the first start. */
+export async function instanceName(home: string): Promise<string> {
+  return (await kept(path.join(home, 'instance'), randomBytes(6).toString('hex'))).value;
+}
+
 /** Reads `<home>/<name>`, or makes it: 32 random bytes in hex, 0600. */
-export async function homeSecret(home: string, name: 'webhook-secret' | 'admin-token'): Promise<HomeSecret> {
-  const file = path.join(home, name);
-  const made = randomBytes(32).toString('hex');
+export function homeSecret(home: string, name: 'webhook-secret' | 'admin-token'): Promise<HomeSecret> {
+  return kept(path.join(home, name), randomBytes(32).toString('hex'));
+}
+
+async function kept(file: string, fresh: string): Promise<HomeSecret> {
   try {
-    await writeFile(file, `${made}\n`, { mode: 0o600, flag: 'wx' });
-    return { value: made, made: true, file };
+    await writeFile(file, `${fresh}\n`, { mode: 0o600, flag: 'wx' });
+    return { value: fresh, made: true, file };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     return { value: (await readFile(file, 'utf8')).trim(), made: false, file };

@@ -3,11 +3,15 @@ import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { composeCommands, findPlugin } from './adapters/compose.ts';
+import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
+import { engineImages } from './adapters/images.ts';
 import { tcpProbe } from './adapters/probe.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { createRegistry } from './adapters/registry.ts';
+import { runProcess } from './adapters/run-process.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
@@ -18,12 +22,13 @@ import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
 import { startRegistry } from './embedded/registry.ts';
 import { messageOf, TreehouseError } from './errors.ts';
-import { type HomeSecret, homeSecret, openHome } from './home.ts';
+import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { openHints } from './queue/hints.ts';
 import { startPolling } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
 import { startWorker } from './queue/worker.ts';
+import { createScanner } from './supply/scan.ts';
 import { teardown } from './teardown/teardown.ts';
 import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
@@ -38,6 +43,8 @@ export interface Treehouse {
   /** Where the API and the receiver are. */
   readonly url: string;
   readonly registry: string | undefined;
+  /** Whether the firewall between previews and the host is up. */
+  readonly walls: string;
   /** Whole URL of a preview's host label. */
   urlOf(label: string): string;
   /** Takes every preview down, one event each. */
@@ -89,8 +96,11 @@ async function start(
   const adminToken = config.adminToken === undefined ? await homeSecret(config.home, 'admin-token') : undefined;
 
   const docker = connectEngine(config.dockerHost);
-  const engine = dockerEngine(docker);
+  const instance = await instanceName(config.home);
+  const engine = dockerEngine(docker, instance);
   await answering(() => docker.ping());
+
+  const walls = await raiseWalls(config, log);
 
   const redis =
     config.redisUrl === undefined
@@ -133,7 +143,14 @@ async function start(
     clock,
     git,
     engine,
-    composer: commands,
+    images: engineImages(docker),
+    scan: createScanner({
+      run: runProcess,
+      cache: path.join(config.home, 'scanners'),
+      path: config.path,
+      dockerHost: config.dockerHost,
+    }),
+    composer: rememberingComposer(commands),
     builder: commands,
     gateway: nginx.gateway,
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
@@ -141,11 +158,13 @@ async function start(
     probe: tcpProbe,
     log,
     repositories: config.repositories,
+    instance,
     newBuild: () => buildId(Date.now(), randomInt(1296)),
     hostOf: (label) => `${label}.${config.domain}`,
     urlOf,
     builds: path.join(config.home, 'builds'),
     templates: path.join(PROJECT, 'templates'),
+    seccomp: path.join(PROJECT, 'templates', 'isolation', 'seccomp.json'),
     startLimit: config.startLimit * 1000,
   };
 
@@ -200,6 +219,7 @@ async function start(
     adminToken,
     url: `http://${config.host}:${config.port}/`,
     registry: registryAddress,
+    walls,
     urlOf,
     async removePreviews() {
       unwatch();
@@ -221,6 +241,19 @@ async function start(
     },
     stop,
   };
+}
+
+/** @returns what keeps previews from the host, or why nothing does. */
+async function raiseWalls(config: Config, log: Logger): Promise<string> {
+  if (config.firewall === 'off') return 'off';
+  try {
+    await iptablesFirewall({ searchPath: config.path, egress: config.egress }).ensure();
+    return `up (egress: ${config.egress})`;
+  } catch (error) {
+    if (config.firewall === 'on') throw error;
+    log.warn({ reason: messageOf(error) }, 'previews can reach the host');
+    return `down: ${messageOf(error)}`;
+  }
 }
 
 /** A container that ended or started outside a build hints its preview. */

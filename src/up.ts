@@ -101,6 +101,9 @@ function greeting(config: Config, treehouse: Treehouse, sample: Sample | undefin
   }
   const names = config.repositories.map((one) => `${one.name} ${pc.dim(one.url)}`);
   lines.push(`  watching  ${names.join('\n            ')}`);
+  if (!treehouse.walls.startsWith('up')) {
+    lines.push(pc.yellow(`  previews can reach this host: the firewall is ${treehouse.walls}`));
+  }
   if (sample) {
     lines.push(
       '',

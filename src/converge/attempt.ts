@@ -12,6 +12,7 @@ import { buildImages, type Images } from './build.ts';
 import { type BuildRun, beginRun } from './build-run.ts';
 import { checkout } from './checkout.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { scanImages } from './images.ts';
 import { appInstances } from './instances.ts';
 import { observeDesired, type World } from './observe.ts';
 import { planStack } from './plan.ts';
@@ -97,7 +98,7 @@ async function afterPlan(
   networks.catch(() => undefined);
   const images = await run.stage(
     'build',
-    () => buildImages(deps, run, stack),
+    () => buildAndScan(deps, run, stack),
     (all) => `${[...all.values()].filter((one) => one.built).length} of ${all.size} built`,
   );
   if (stack.test)
@@ -109,11 +110,10 @@ async function afterPlan(
 
   const failed = new AbortController();
   const signal = AbortSignal.any([run.signal, failed.signal]);
-  const pushing = run.stage(
-    'push',
-    () => pushImages(deps, run, images, signal),
-    (count) => `${count} images`,
-  );
+  let onMade = (): void => {};
+  const made = new Promise<void>((resolve) => {
+    onMade = resolve;
+  });
   const starting = run.stage('start', async () =>
     startStack(
       deps,
@@ -122,7 +122,16 @@ async function afterPlan(
         instances: await appInstances(deps, run, stack, images),
         networks: await networks,
         live: world.live,
+        onMade,
       },
+    ),
+  );
+  // Beside the engine's own part of the start, where this process and its children have little to do.
+  const pushing = Promise.race([made, starting]).then(() =>
+    run.stage(
+      'push',
+      () => pushImages(deps, run, images, signal),
+      (count) => `${count} images`,
     ),
   );
   // Whichever fails first ends the other, and is the reason.
@@ -135,6 +144,12 @@ async function afterPlan(
   commitToRoute();
   const urls = await run.stage('route', () => routeTo(deps, run, started.containers));
   return { started, images, urls };
+}
+
+async function buildAndScan(deps: ConvergeDeps, run: BuildRun, stack: Stack): Promise<Images> {
+  const images = await buildImages(deps, run, stack);
+  await scanImages(deps, run, images);
+  return images;
 }
 
 /** Looks at the remote again whenever the preview is hinted; aborts the build where another commit, or none, is wanted. */

@@ -10,6 +10,7 @@ import type { Stack, StackBuild, StackService } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { admitStackImages, watchBuilder } from './images.ts';
 
 export interface ServiceImage {
   /** `name:tag` that a container is made from. */
@@ -25,7 +26,10 @@ export type Images = ReadonlyMap<string, ServiceImage>;
 
 export async function buildImages(deps: ConvergeDeps, run: BuildRun, stack: Stack): Promise<Images> {
   const services = stack.test ? [...stack.services, stack.test.service] : stack.services;
-  const named = await Promise.all(services.map((service) => nameOf(deps, run, service)));
+  const [named, admitted] = await Promise.all([
+    Promise.all(services.map((service) => nameOf(deps, run, service))),
+    admitStackImages(deps, run, stack),
+  ]);
   const wanted = new Map(services.map((service, index) => [service.name, named[index]]));
 
   const targets = new Map<string, BuildTarget>();
@@ -36,13 +40,14 @@ export async function buildImages(deps: ConvergeDeps, run: BuildRun, stack: Stac
     targets.set(names.bySource, {
       service: service.name,
       reference: names.bySource,
-      build: service.build,
-      labels: labelsFor(run.preview, 'image'),
+      // Caches are common to all builds by their id: each preview has its own.
+      build: { ...service.build, args: { ...service.build.args, BUILDKIT_CACHE_MOUNT_NS: run.preview.id } },
+      labels: labelsFor(deps.instance, run.preview, 'image'),
     });
   }
   const pulls = services.filter((one) => one.image !== undefined).map((one) => one.image ?? '');
   await Promise.all([
-    targets.size === 0 ? undefined : bake(deps, run, [...targets.values()]),
+    targets.size === 0 ? undefined : bake(deps, run, [...targets.values()], admitted),
     ...[...new Set(pulls)].map((reference) => pullIfAbsent(deps, run, reference)),
   ]);
 
@@ -60,8 +65,22 @@ export async function buildImages(deps: ConvergeDeps, run: BuildRun, stack: Stac
   return images;
 }
 
-async function bake(deps: ConvergeDeps, run: BuildRun, targets: readonly BuildTarget[]): Promise<void> {
-  await deps.builder.build({ root: run.checkout, targets, onLine: run.lines('build', 'buildx'), signal: run.signal });
+async function bake(
+  deps: ConvergeDeps,
+  run: BuildRun,
+  targets: readonly BuildTarget[],
+  admitted: ReadonlySet<string>,
+): Promise<void> {
+  const stranger = new AbortController();
+  const onLine = watchBuilder(admitted, run.lines('build', 'buildx'), (why) => stranger.abort(why));
+  const signal = AbortSignal.any([run.signal, stranger.signal]);
+  const [built] = await Promise.allSettled([deps.builder.build({ root: run.checkout, targets, onLine, signal })]);
+  if (stranger.signal.aborted) {
+    // Found by its sources, it would be run the next time without being built.
+    await Promise.all(targets.map((one) => deps.engine.removeImage(one.reference)));
+    throw stranger.signal.reason;
+  }
+  if (built.status === 'rejected') throw built.reason;
 }
 
 async function pullIfAbsent(deps: ConvergeDeps, run: BuildRun, reference: string): Promise<void> {
@@ -76,7 +95,6 @@ async function nameOf(deps: ConvergeDeps, run: BuildRun, service: StackService):
   return imageNames({
     registry: deps.registry?.address,
     preview: run.preview,
-    slug: run.repository.slug,
     service: service.name,
     commit: run.commit,
     source: sourceHash(await sourcesOf(deps, run, service.build)),
@@ -86,12 +104,12 @@ async function nameOf(deps: ConvergeDeps, run: BuildRun, service: StackService):
 async function sourcesOf(deps: ConvergeDeps, run: BuildRun, build: StackBuild): Promise<unknown[]> {
   const contents = (name: string) => contentId(deps, run, name);
   const contexts = Object.entries(build.contexts).sort(([a], [b]) => (a < b ? -1 : 1));
-  return [
+  return Promise.all([
     build,
-    await contents(build.context),
-    build.dockerfile === undefined ? '' : await contents(build.dockerfile),
-    await Promise.all(contexts.map(([, folder]) => contents(folder))),
-  ];
+    contents(build.context),
+    build.dockerfile === undefined ? '' : contents(build.dockerfile),
+    ...contexts.map(([, folder]) => contents(folder)),
+  ]);
 }
 
 /** git's id of a path of the commit; a file that a template brought is hashed. */

@@ -13,12 +13,15 @@ import type {
   Repository,
   Store,
 } from '../domain/ports.ts';
+import type { ImageStore, ScanImage } from '../domain/supply.ts';
 import type { Logger } from '../log.ts';
 
 export interface ConvergeDeps {
   readonly clock: Clock;
   readonly git: Git;
   readonly engine: Engine;
+  readonly images: ImageStore;
+  readonly scan: ScanImage;
   readonly composer: Composer;
   readonly builder: Builder;
   readonly gateway: Gateway;
@@ -28,6 +31,8 @@ export interface ConvergeDeps {
   readonly probe: Probe;
   readonly log: Logger;
   readonly repositories: readonly Repository[];
+  /** See LABEL.instance. */
+  readonly instance: string;
   newBuild(): BuildId;
   /** The whole host name of a host label, and its URL. */
   hostOf(label: string): string;
@@ -36,6 +41,8 @@ export interface ConvergeDeps {
   readonly builds: string;
   /** Folder of the templates for repositories without a compose file, absolute. */
   readonly templates: string;
+  /** The seccomp profile's file, absolute. */
+  readonly seccomp: string;
   /** Milliseconds that a stack may take to become healthy. */
   readonly startLimit: number;
 }

@@ -36,7 +36,7 @@ export async function instance(
   const whole = { ...service, mounts: withImageVolumes(service, image) };
   const paths = [
     ...whole.mounts.flatMap((one) => (one.kind === 'bind' ? [one.path] : [])),
-    ...whole.files.map((one) => one.path),
+    ...whole.files.flatMap((one) => (one.content === undefined ? [one.path] : [])),
   ];
   const contents = await Promise.all(paths.map((one) => contentId(deps, run, one)));
   return {

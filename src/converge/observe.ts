@@ -1,6 +1,6 @@
 /** Reads the world for one preview: git, what was heard of pull requests, the engine, the gateway. */
 import { branchSelected, type Desired, desiredState } from '../domain/desired.ts';
-import type { BuildId, Commit } from '../domain/names.ts';
+import { type BuildId, type Commit, previewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
@@ -32,6 +32,9 @@ export async function observeDesired(
   if (!repository) return { kind: 'absent', cause: `${preview.repository} is not in the configuration any more` };
   if (!branchSelected(repository.branches, preview.branch)) {
     return { kind: 'absent', cause: `the configuration's branches leave '${preview.branch}' out` };
+  }
+  if (previewId(repository.slug, preview.branch) !== preview.id) {
+    return { kind: 'absent', cause: "the configuration's `hostname` gives its branch another name" };
   }
   const head = await deps.git.head(repository, preview.branch, signal);
   const pullRequests = await deps.store.pullRequests(preview.repository, preview.branch);

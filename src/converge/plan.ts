@@ -5,14 +5,19 @@ import type { Stack } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { harden } from '../policy/harden.ts';
 import { COMPOSE_FILES, findComposeFiles, inspectSources } from '../policy/sources.ts';
+import { judgeImages, readStackImages } from '../supply/judge.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { refused } from './refused.ts';
 
 /** Folders in which a built site is looked for, in order. */
 const SITE_FOLDERS = ['', 'public', 'dist', 'site'] as const;
 
 /** @throws {TreehouseError} `nothing-to-run`, `compose-unreadable` or `refused-by-policy`, each saying what to change. */
-export async function planStack(deps: Pick<ConvergeDeps, 'composer' | 'templates'>, run: BuildRun): Promise<Stack> {
+export async function planStack(
+  deps: Pick<ConvergeDeps, 'composer' | 'registry' | 'templates'>,
+  run: BuildRun,
+): Promise<Stack> {
   const say = run.lines('plan', 'treehouse');
   const root = run.checkout;
   let names = await findComposeFiles(root);
@@ -25,22 +30,19 @@ export async function planStack(deps: Pick<ConvergeDeps, 'composer' | 'templates
   say(`reading ${names.join(' and ')}`);
   const sources = await inspectSources(root, names);
   if (sources.refusals.length > 0) throw refused(sources.refusals);
-  const model = await deps.composer.read({ root, files: sources.files, env: sources.env, signal: run.signal });
+  const model = await deps.composer.read({ ...sources, root, signal: run.signal });
   const result = await harden(root, model);
   if (result.kind === 'refused') throw refused(result.refusals);
+  const images = judgeImages(await readStackImages(root, result.stack, sources.files), {
+    rules: run.repository.images,
+    registry: deps.registry?.address,
+  });
+  if (images.length > 0) throw refused(images);
   for (const change of result.stack.changes) {
     await run.emit({ type: 'change', path: change.path, message: change.message });
     say(`${change.path}: ${change.message}`);
   }
   return result.stack;
-}
-
-function refused(refusals: readonly { readonly path: string; readonly message: string }[]): TreehouseError {
-  const list = refusals.map((one) => `${one.path}: ${one.message}`);
-  return new TreehouseError(
-    'refused-by-policy',
-    list.length === 1 ? (list[0] ?? '') : `${list.length} things are refused:\n  ${list.join('\n  ')}`,
-  );
 }
 
 async function chooseTemplate(root: string): Promise<'dockerfile' | 'node' | 'static'> {

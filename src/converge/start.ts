@@ -1,5 +1,15 @@
 /** Stage 6: the new containers beside the old, in networks of their own, until all are healthy. */
-import { composeFile, labelsFor, projectName, type ServiceInstance } from '../domain/compose-file.ts';
+import { rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  bridgeName,
+  composeFile,
+  labelsFor,
+  plannedFacts,
+  projectName,
+  type ServiceInstance,
+} from '../domain/compose-file.ts';
+import { differences } from '../domain/isolation.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import type { Stack } from '../domain/stack.ts';
@@ -26,7 +36,7 @@ function networkName(run: BuildRun, role: 'app' | 'test', key: string): string {
 
 /** Makes the build's networks; done while the images are built, since it takes as long as starting half a container. */
 export async function makeNetworks(
-  deps: Pick<ConvergeDeps, 'engine'>,
+  deps: Pick<ConvergeDeps, 'engine' | 'instance'>,
   run: BuildRun,
   stack: Stack,
   role: 'app' | 'test',
@@ -36,8 +46,9 @@ export async function makeNetworks(
     [...names].map(([key, name]) =>
       deps.engine.createNetwork({
         name,
+        bridge: bridgeName(name),
         internal: stack.networks[key]?.internal === true,
-        labels: labelsFor(run.preview, role === 'app' ? 'network' : 'test', {
+        labels: labelsFor(deps.instance, run.preview, role === 'app' ? 'network' : 'test', {
           [LABEL.build]: run.build,
           [LABEL.commit]: run.commit,
           [LABEL.network]: key,
@@ -55,9 +66,11 @@ export async function startStack(
     readonly instances: readonly ServiceInstance[];
     readonly networks: ReadonlyMap<string, string>;
     readonly live: LiveBuild | undefined;
+    /** Called once the containers are made; what is left to do is the engine's. */
+    readonly onMade: () => void;
   },
 ): Promise<Started> {
-  const { instances, networks, live } = input;
+  const { instances, networks, live, onMade } = input;
   const say = run.lines('start', 'treehouse');
   const plan = planStart({
     wanted: instances,
@@ -81,6 +94,7 @@ export async function startStack(
     plan.steps.some((step) => step.op !== 'keep' && step.service === one.service.name),
   );
   const made = await createContainers(deps, run, fresh, networks, 'app');
+  onMade();
   const items = fresh.map((one): StartItem => {
     const step = plan.steps.find((other) => other.service === one.service.name);
     return {
@@ -104,7 +118,7 @@ export async function startStack(
 
 /** Service → its new container, created and not started. */
 export async function createContainers(
-  deps: Pick<ConvergeDeps, 'composer' | 'engine'>,
+  deps: Pick<ConvergeDeps, 'composer' | 'engine' | 'instance' | 'seccomp'>,
   run: BuildRun,
   instances: readonly ServiceInstance[],
   networks: ReadonlyMap<string, string>,
@@ -112,25 +126,58 @@ export async function createContainers(
 ): Promise<ReadonlyMap<string, ObservedContainer>> {
   if (instances.length === 0) return new Map();
   const project = projectName(run.preview, role);
+  await writeFiles(run.checkout, instances);
+  const file = {
+    instance: deps.instance,
+    preview: run.preview,
+    build: run.build,
+    commit: run.commit,
+    role,
+    services: instances,
+    checkout: run.checkout,
+    networks,
+    volumePrefix: role === 'app' ? project : `${project}_${run.build}`,
+    seccomp: deps.seccomp,
+  };
   await deps.composer.create({
     project,
     directory: run.checkout,
-    model: composeFile({
-      preview: run.preview,
-      build: run.build,
-      commit: run.commit,
-      role,
-      services: instances,
-      checkout: run.checkout,
-      networks,
-      volumePrefix: role === 'app' ? project : `${project}_${run.build}`,
-    }),
+    model: composeFile(file),
     onLine: () => undefined,
     signal: run.signal,
   });
   const stack = await deps.engine.observe(run.preview.id);
   const mine = stack.containers.filter((one) => one.build === run.build && one.role === role);
-  return new Map(mine.map((one) => [one.service, one]));
+  const made = new Map(mine.map((one) => [one.service, one]));
+  await Promise.all(
+    instances.map(async (one) => {
+      const container = made.get(one.service.name) ?? missing(one.service.name);
+      refuseDifferent(one.service.name, differences(await deps.engine.facts(container.id), plannedFacts(one, file)));
+    }),
+  );
+  return made;
+}
+
+/** Before anything of the branch runs, the engine's own word is compared with the plan. */
+function refuseDifferent(service: string, found: readonly string[]): void {
+  if (found.length === 0) return;
+  throw new TreehouseError(
+    'refused-by-policy',
+    `the container of ${service} is not what was planned, so it was not started: ${found.join('; ')}`,
+  );
+}
+
+/** What the compose file says inline becomes a file; never through a link that the repository put in its place. */
+async function writeFiles(checkout: string, instances: readonly ServiceInstance[]): Promise<void> {
+  const inline = new Map<string, string>();
+  for (const { service } of instances) {
+    for (const one of service.files) if (one.content !== undefined) inline.set(one.path, one.content);
+  }
+  for (const [name, content] of inline) {
+    const file = path.join(checkout, name);
+    await rm(file, { recursive: true, force: true });
+    await writeFile(file, content, { flag: 'wx', mode: 0o444 });
+  }
 }
 
 async function stopAll(deps: Pick<ConvergeDeps, 'engine'>, containers: readonly ObservedContainer[]): Promise<void> {

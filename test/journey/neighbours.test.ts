@@ -1,6 +1,8 @@
 /** Two branches at once: neither reaches the other's containers by name or by address. */
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -58,6 +60,39 @@ it('keeps two branches apart', async () => {
   expect(await tries(web.id, own.address, 6379)).toBe('open');
   expect(await tries(web.id, other.name, 6379)).toMatch(/ENOTFOUND|EAI_AGAIN/);
   expect(await tries(web.id, other.address, 6379)).toMatch(/silence|EHOSTUNREACH|ECONNREFUSED|ENETUNREACH/);
+});
+
+it('keeps a preview from the host, from what listens there, and from the cloud that it may run in', async () => {
+  const web = await container('main', 'web');
+  const [gatewayOfBridge = ''] = await docker(
+    'inspect',
+    '--format',
+    '{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}',
+    web.id,
+  );
+  // Something of the host that listens everywhere, as an admin's other services may.
+  const server = createServer((socket) => socket.end('the host')).listen(0, '0.0.0.0');
+  const metadata = '169.254.169.254';
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  try {
+    expect(await tries(web.id, gatewayOfBridge, port)).not.toBe('open');
+    for (const one of [new URL(world.url).port, world.gatewayPort, world.treehouse.registry?.split(':')[1], 2375, 22]) {
+      expect(await tries(web.id, gatewayOfBridge, Number(one))).not.toBe('open');
+    }
+    expect(await tries(web.id, metadata, 80)).not.toBe('open');
+    await run('ip', ['addr', 'add', `${metadata}/32`, 'dev', 'lo']);
+    try {
+      expect(await tries(web.id, metadata, port)).not.toBe('open');
+    } finally {
+      await run('ip', ['addr', 'del', `${metadata}/32`, 'dev', 'lo']);
+    }
+  } finally {
+    server.close();
+  }
+  // The other way, the gateway reaches it as before.
+  await serves(world, world.idOf(repository, 'main'), 'left');
 });
 
 it('keeps the data of services that did not change, and the addresses of what is kept', async () => {

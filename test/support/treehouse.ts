@@ -174,7 +174,13 @@ export async function serves(world: World, label: string, text: string, where = 
   try {
     return await until(`${label} serves ${JSON.stringify(text)}`, async () => {
       last = await world.visit(label, where);
-      return last.status === 200 && last.body.includes(text) ? last : undefined;
+      if (last.status === 200 && last.body.includes(text)) return last;
+      // A build that failed for good will not serve, however long one waits.
+      const record = await world.record(label as PreviewId);
+      const red =
+        record?.state === 'failed' && record.attempt?.kind === 'terminal' && Date.now() - record.changedAt > 5_000;
+      if (red) throw new Error(`the build of ${label} failed`);
+      return undefined;
     });
   } catch (error) {
     const record = await world.record(label as PreviewId);
