@@ -126,7 +126,7 @@ describe('the compose file of a build', () => {
             'treehouse.host': 'pay--shop',
             'treehouse.port': '8000',
           },
-          healthcheck: { test: ['CMD', 'true'], interval: '2s', start_period: '9s', start_interval: '250ms' },
+          healthcheck: { test: ['CMD', 'true'], interval: '2s', start_period: '9s', start_interval: '100ms' },
           networks: { default: { aliases: ['web'] }, back: { aliases: ['web', 'www', 'app'] } },
           volumes: [
             { type: 'volume', source: 'logs', target: '/var/log', read_only: false },
