@@ -10,7 +10,8 @@ import { plainDockerfile } from '../support/stacks.ts';
 import { docker, serves, startWorld, type World } from '../support/treehouse.ts';
 
 const run = promisify(execFile);
-const repository = 'acme/bad';
+// Of this run alone: another run on the same engine has previews of its own names.
+const repository = `acme/bad${process.pid}`;
 let folder: string;
 let home: string;
 let repo: TestRepo;

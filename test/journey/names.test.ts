@@ -8,7 +8,8 @@ import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { plainDockerfile } from '../support/stacks.ts';
 import { serves, startWorld, until, type World } from '../support/treehouse.ts';
 
-const repository = 'acme/Names_Repo';
+// Of this run alone: another run on the same engine has previews of its own names.
+const repository = `acme/Names_Repo${process.pid}`;
 const marker = path.join(tmpdir(), `treehouse-marker-${process.pid}`);
 const names = [
   'Feature/A',

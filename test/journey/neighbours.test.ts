@@ -12,7 +12,8 @@ import { talk } from '../support/stacks.ts';
 import { docker, serves, startWorld, type World } from '../support/treehouse.ts';
 
 const run = promisify(execFile);
-const repository = 'acme/shared';
+// Of this run alone: another run on the same engine has previews of its own names.
+const repository = `acme/shared${process.pid}`;
 let folder: string;
 let repo: TestRepo;
 let world: World;

@@ -7,7 +7,8 @@ import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { plainDockerfile } from '../support/stacks.ts';
 import { docker, serves, startWorld, until, type World } from '../support/treehouse.ts';
 
-const repository = 'acme/races';
+// Of this run alone: another run on the same engine has previews of its own names.
+const repository = `acme/races${process.pid}`;
 let folder: string;
 let repo: TestRepo;
 let world: World;

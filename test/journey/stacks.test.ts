@@ -22,7 +22,8 @@ describe.each(Object.keys(stacks))('%s', (name) => {
   let folder: string;
   let repo: TestRepo;
   let world: World;
-  const repository = `acme/${name}`;
+  // Of this run alone: another run on the same engine has previews of its own names.
+  const repository = `acme/${name}${process.pid}`;
 
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'treehouse-repo-'));
