@@ -5,6 +5,10 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import pc from 'picocolors';
+import { connectEngine } from './adapters/engine.ts';
+import { engineAudit } from './adapters/engine-audit.ts';
+import { hostAudit } from './adapters/host-audit.ts';
+import { auditCommand } from './audit/command.ts';
 import { readConfig } from './config.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { statusTable } from './terminal/status.ts';
@@ -67,6 +71,20 @@ program
     await client().redeploy(id);
     console.log(`${id} is being built anew; treehouse logs -f ${id} shows it`);
   });
+
+auditCommand(program, {
+  config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),
+  configFile: () =>
+    path.resolve(cwd, program.opts<{ config?: string }>().config ?? (env.TREEHOUSE_CONFIG || 'treehouse.yml')),
+  engine: (settings) => engineAudit(connectEngine(settings.dockerHost)),
+  host: () => hostAudit({ searchPath: env.PATH ?? '' }),
+  print: (text) => console.log(text),
+  terminal: { colours: pc.isColorSupported, columns: process.stdout.columns ?? Number.POSITIVE_INFINITY },
+  now: Date.now,
+  exit: (code) => {
+    process.exitCode = code;
+  },
+});
 
 async function printLog(api: Client, id: string, options: { follow: boolean; json: boolean }): Promise<void> {
   const build = (await api.preview(id)).build?.id;
