@@ -55,7 +55,8 @@ it('ten pushes in a second, delivered in any order and twice each: the last one 
 it('a newer commit ends the build in flight, its processes and its half-built stack', async () => {
   const id = world.idOf(repository, 'slow');
   await repo.branch('slow', 'main');
-  const slow = 'FROM busybox\nRUN sleep 600\n';
+  // Of this run alone: one that an earlier run left to end would be in the engine's cache.
+  const slow = `FROM busybox\nRUN sleep 600 && echo ${process.pid}-${Date.now()}\n`;
   const first = await repo.commit({ Dockerfile: slow });
   await repo.push();
   await world.pushed(repository, 'slow', { after: first });
