@@ -11,6 +11,7 @@ import { hostAudit } from './adapters/host-audit.ts';
 import { auditCommand } from './audit/command.ts';
 import { readConfig } from './config.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import { secretCommands } from './secrets/command.ts';
 import { statusTable } from './terminal/status.ts';
 import { up } from './up.ts';
 import { type Client, createClient } from './web/client.ts';
@@ -71,6 +72,14 @@ program
     await client().redeploy(id);
     console.log(`${id} is being built anew; treehouse logs -f ${id} shows it`);
   });
+
+secretCommands(program, {
+  config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),
+  input: process.stdin,
+  print: (text) => console.log(text),
+  say: (text) => void process.stderr.write(text),
+  now: Date.now,
+});
 
 auditCommand(program, {
   config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { repositoryName, repositorySlug } from './domain/names.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import type { ConfiguredVault } from './secrets/vault.ts';
 import { imageRulesSchema, scanSchema } from './supply/settings.ts';
 
 const port = z.coerce.number().int().min(1).max(65535);
@@ -47,6 +48,7 @@ const fileSchema = z.strictObject({
   repositories: z.record(z.string(), repositorySchema).default({}),
   firewall: z.enum(['auto', 'on', 'off']).default('auto'),
   egress: z.enum(['internet', 'all', 'none']).default('internet'),
+  vaultAddr: z.url({ protocol: /^https?$/, error: 'it is https://host:port' }).optional(),
   redisUrl: z
     .string()
     .regex(/^rediss?:\/\/|^unix:/, 'it is redis://host:port')
@@ -74,6 +76,7 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_REGISTRY: 'registry',
   TREEHOUSE_FIREWALL: 'firewall',
   TREEHOUSE_EGRESS: 'egress',
+  TREEHOUSE_VAULT_ADDR: 'vaultAddr',
   REDIS_URL: 'redisUrl',
   DOCKER_HOST: 'dockerHost',
 };
@@ -105,6 +108,8 @@ export interface Config {
   readonly dockerHost: string | undefined;
   readonly webhookSecret: string | undefined;
   readonly adminToken: string | undefined;
+  /** Where secrets of the form `vault:path#key` are. */
+  readonly vault: ConfiguredVault | undefined;
   /** PATH for the programs that Treehouse runs. */
   readonly path: string;
   /** The user's home, where the docker CLI keeps plugins. */
@@ -152,6 +157,7 @@ export function readConfig(input: ConfigInput): Config {
   }
   const webhookSecret = secret(env, 'TREEHOUSE_WEBHOOK_SECRET', faults);
   const adminToken = secret(env, 'TREEHOUSE_ADMIN_TOKEN', faults);
+  const vault = vaultSettings(env, file.vaultAddr, faults);
   if (!parsed.success || faults.length > 0) throw faulty(faults);
   const settings = parsed.data;
   return Object.freeze({
@@ -174,6 +180,7 @@ export function readConfig(input: ConfigInput): Config {
     dockerHost: settings.dockerHost,
     webhookSecret,
     adminToken,
+    vault,
     path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     userHome: env.HOME ?? '/nonexistent',
   });
@@ -203,6 +210,22 @@ function secret(env: ConfigInput['env'], name: string, faults: string[]): string
     faults.push(`${name}_FILE: ${messageOf(error)}`);
     return undefined;
   }
+}
+
+/** The address and one way to log in. */
+function vaultSettings(env: ConfigInput['env'], address: unknown, faults: string[]): ConfiguredVault | undefined {
+  const token = secret(env, 'TREEHOUSE_VAULT_TOKEN', faults);
+  const roleId = env.TREEHOUSE_VAULT_ROLE_ID || undefined;
+  const secretId = secret(env, 'TREEHOUSE_VAULT_SECRET_ID', faults);
+  const fault = (text: string): undefined => void faults.push(`vaultAddr (TREEHOUSE_VAULT_ADDR): ${text}`);
+  if (address === undefined) {
+    return token || roleId || secretId ? fault('a login for Vault is given, and not where it is') : undefined;
+  }
+  if (token !== undefined && (roleId ?? secretId) !== undefined) return fault('a token and an AppRole are given');
+  if ((roleId === undefined) !== (secretId === undefined)) return fault('half of an AppRole is given');
+  const asRole = roleId !== undefined && secretId !== undefined ? Object.freeze({ roleId, secretId }) : undefined;
+  // Without a login only who asks Vault cannot go on: a command line needs none.
+  return Object.freeze({ address: String(address), login: token === undefined ? asRole : Object.freeze({ token }) });
 }
 
 function pairs(text: string | undefined, faults: string[]): [string, string][] {

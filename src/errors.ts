@@ -25,6 +25,8 @@ export type FaultCode =
   | 'disk-full'
   | 'engine-away'
   | 'queue-away'
+  | 'secret-missing'
+  | 'secret-failed'
   | 'process-failed'
   | 'superseded'
   | 'stopped';

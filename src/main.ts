@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type Docker from 'dockerode';
 import { composeCommands, findPlugin } from './adapters/compose.ts';
 import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
@@ -15,6 +16,7 @@ import { runProcess } from './adapters/run-process.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
+import { sweepSecrets } from './converge/secrets.ts';
 import { buildId } from './domain/names.ts';
 import type { Clock, Engine } from './domain/ports.ts';
 import type { PreviewKey } from './domain/preview.ts';
@@ -28,6 +30,10 @@ import { openHints } from './queue/hints.ts';
 import { startPolling } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
 import { startWorker } from './queue/worker.ts';
+import { openMemory, ownerShift } from './secrets/memory.ts';
+import { createSecretSource } from './secrets/source.ts';
+import { openSecretStore } from './secrets/store.ts';
+import { openVault } from './secrets/vault.ts';
 import { createScanner } from './supply/scan.ts';
 import { teardown } from './teardown/teardown.ts';
 import { apiRouter } from './web/api.ts';
@@ -139,6 +145,11 @@ async function start(
     compose: await findPlugin('docker-compose', config.userHome),
     buildx: await findPlugin('docker-buildx', config.userHome),
   });
+  const secrets = createSecretSource({
+    store: openSecretStore(config.home, clock),
+    memory: openMemory({ instance, shift: await idShift(docker), remote: remoteEngine(config.dockerHost) }),
+    vault: openVault(config.vault),
+  });
   const deps: ConvergeDeps = {
     clock,
     git,
@@ -150,6 +161,7 @@ async function start(
       path: config.path,
       dockerHost: config.dockerHost,
     }),
+    secrets,
     composer: rememberingComposer(commands),
     builder: commands,
     gateway: nginx.gateway,
@@ -229,6 +241,7 @@ async function start(
         const repository = config.repositories.find((one) => one.name === preview.repository);
         const began = clock.now();
         await teardown(deps, preview, repository);
+        await sweepSecrets(deps, preview);
         const at = clock.now();
         await store.append({
           type: 'preview.removed',
@@ -241,6 +254,18 @@ async function start(
     },
     stop,
   };
+}
+
+/** What the engine adds to the ids of users in containers. */
+async function idShift(docker: Docker): Promise<ReturnType<typeof ownerShift>> {
+  const info = (await docker.info()) as { DockerRootDir?: string; SecurityOptions?: string[] };
+  return ownerShift(info.DockerRootDir ?? '', info.SecurityOptions ?? []);
+}
+
+/** Where the engine is, if it is not on this host. */
+function remoteEngine(dockerHost: string | undefined): string | undefined {
+  if (dockerHost === undefined || !/^(?:tcp|http):/.test(dockerHost)) return undefined;
+  return ['localhost', '127.0.0.1', '[::1]'].includes(new URL(dockerHost).hostname) ? undefined : dockerHost;
 }
 
 /** @returns what keeps previews from the host, or why nothing does. */

@@ -18,6 +18,7 @@ import { observeDesired, type World } from './observe.ts';
 import { planStack } from './plan.ts';
 import { pushImages } from './push.ts';
 import { routeTo } from './route.ts';
+import { fetchSecrets, sweepSecrets } from './secrets.ts';
 import { makeNetworks, type Started, startStack } from './start.ts';
 import { runTest } from './test.ts';
 
@@ -61,6 +62,7 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
     containers: served.started.containers,
     images: namesOf(served.images),
   });
+  await sweepSecrets(deps, input.preview);
   return { kind: 'done' };
 }
 
@@ -76,7 +78,11 @@ interface Served {
 
 async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToRoute: () => void): Promise<Served> {
   await run.stage('checkout', () => checkout(deps, run));
-  const stack = await run.stage('plan', () => planStack(deps, run));
+  const stack = await run.stage('plan', async () => {
+    const plan = await planStack(deps, run);
+    run.know(await fetchSecrets(deps, run, plan));
+    return plan;
+  });
   const networks = makeNetworks(deps, run, stack, 'app');
   try {
     return await afterPlan(deps, run, world, stack, networks, commitToRoute);
@@ -193,7 +199,7 @@ function watchForNewer(deps: ConvergeDeps, input: AttemptInput, overtaken: Abort
 async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown: unknown): Promise<Outcome> {
   const error = run.signal.aborted ? run.signal.reason : thrown;
   const code = error instanceof TreehouseError ? error.code : undefined;
-  const message = messageOf(error);
+  const message = run.secrets().redact(messageOf(error));
   const ms = () => deps.clock.now() - run.startedAt;
   try {
     await undoBuild(deps, {
@@ -204,6 +210,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
       before: world.stack,
       live: world.live?.containers.map((one) => one.id) ?? [],
     });
+    await sweepSecrets(deps, run.preview);
   } catch (fault) {
     // The next converge finds the remains by their labels and takes them away.
     deps.log.warn(

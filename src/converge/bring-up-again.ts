@@ -4,6 +4,7 @@ import type { PreviewKey } from '../domain/preview.ts';
 import type { StackService } from '../domain/stack.ts';
 import { bringUp } from './bring-up.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { laySecretsAgain } from './secrets.ts';
 
 /**
  * What depends on what is not known without the model, so all start at once; a container that ended well by itself and is not
@@ -16,13 +17,14 @@ export async function bringUpAgain(
   signal: AbortSignal,
 ): Promise<readonly ObservedContainer[]> {
   const wanted = containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);
+  const redact = await laySecretsAgain(deps, preview, wanted, signal);
   return bringUp({
     engine: deps.engine,
     probe: deps.probe,
     preview,
     items: wanted.map((container) => ({ service: alone(container.service), container })),
     limit: deps.startLimit,
-    onLine: (line) => deps.log.info({ preview: preview.id, line }, 'mending'),
+    onLine: (line) => deps.log.info({ preview: preview.id, line: redact(line) }, 'mending'),
     signal,
   });
 }

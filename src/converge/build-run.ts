@@ -4,6 +4,7 @@ import type { BuildEvent, Stage } from '../domain/events.ts';
 import type { BuildId, Commit } from '../domain/names.ts';
 import type { Clock, OnLine, Repository, Store } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import { type KnownSecrets, NO_SECRETS } from '../domain/secrets.ts';
 
 export interface BuildRun {
   readonly preview: PreviewKey;
@@ -24,6 +25,9 @@ export interface BuildRun {
   emit(event: Omitted<BuildEvent>): Promise<void>;
   /** The first stage that failed, or the last that began. */
   failedStage(): Stage;
+  /** What its services are told; whatever is said after `know` is redacted of it. */
+  secrets(): KnownSecrets;
+  know(secrets: KnownSecrets): void;
 }
 
 /** An event without what a run knows itself. */
@@ -45,8 +49,9 @@ export function beginRun(input: RunInput): BuildRun {
   const { store, clock, preview, build } = input;
   let failed: Stage | undefined;
   let last: Stage = 'checkout';
+  let secrets = NO_SECRETS;
   const emit = (event: Omitted<BuildEvent>) =>
-    store.append({ ...event, at: clock.now(), preview: preview.id, build } as BuildEvent);
+    store.append({ ...redacted(event, secrets), at: clock.now(), preview: preview.id, build } as BuildEvent);
   return {
     preview,
     repository: input.repository,
@@ -59,6 +64,10 @@ export function beginRun(input: RunInput): BuildRun {
     emit,
     lines: (stage, source) => (line, from) => void emit({ type: 'log', stage, source: from ?? source, line }),
     failedStage: () => failed ?? last,
+    secrets: () => secrets,
+    know(known) {
+      secrets = known;
+    },
     async stage(stage, work, note) {
       input.signal.throwIfAborted();
       last = stage;
@@ -80,4 +89,17 @@ export function beginRun(input: RunInput): BuildRun {
       }
     },
   };
+}
+
+/** What people or programs wrote: all else of an event is Treehouse's own. */
+const WRITTEN: ReadonlySet<string> = new Set(['line', 'message', 'note', 'cause', 'path']);
+
+function redacted(event: object, secrets: KnownSecrets): object {
+  if (secrets === NO_SECRETS) return event;
+  return Object.fromEntries(
+    Object.entries(event).map(([key, value]) => [
+      key,
+      WRITTEN.has(key) && typeof value === 'string' ? secrets.redact(value) : value,
+    ]),
+  );
 }

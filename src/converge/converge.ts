@@ -12,6 +12,7 @@ import type { ConvergeDeps } from './deps.ts';
 import { isServing, observeWorld, type World } from './observe.ts';
 import { repair } from './repair.ts';
 import { urlsOf } from './route.ts';
+import { sweepSecrets } from './secrets.ts';
 
 /** Errors that are not the build's own are the caller's: the queue turns them into "again" or "terminal". */
 export async function converge(deps: ConvergeDeps, id: PreviewId, context: ConvergeContext): Promise<Outcome> {
@@ -64,6 +65,7 @@ async function remove(
     await deps.store.append({ type: 'preview.removing', at: began, preview: preview.id, cause });
   }
   const found = await teardown(deps, preview, repository);
+  await sweepSecrets(deps, preview);
   if (found || record?.state !== 'removed') {
     const at = deps.clock.now();
     await deps.store.append({ type: 'preview.removed', at, preview: preview.id, cause, ms: at - began });
@@ -85,6 +87,7 @@ async function settle(
   const { live } = world;
   if (!live) throw new TreehouseError('stopped', 'nothing is live', { kind: 'transient' });
   await retire(deps, preview, repository, live);
+  await sweepSecrets(deps, preview);
   if (record?.state !== 'live' || record.serving?.build !== live.build) {
     const at = deps.clock.now();
     await deps.store.append({

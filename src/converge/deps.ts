@@ -13,6 +13,7 @@ import type {
   Repository,
   Store,
 } from '../domain/ports.ts';
+import type { SecretSource } from '../domain/secrets.ts';
 import type { ImageStore, ScanImage } from '../domain/supply.ts';
 import type { Logger } from '../log.ts';
 
@@ -22,6 +23,7 @@ export interface ConvergeDeps {
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly scan: ScanImage;
+  readonly secrets: SecretSource;
   readonly composer: Composer;
   readonly builder: Builder;
   readonly gateway: Gateway;

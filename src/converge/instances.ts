@@ -39,10 +39,11 @@ export async function instance(
     ...whole.files.flatMap((one) => (one.content === undefined ? [one.path] : [])),
   ];
   const contents = await Promise.all(paths.map((one) => contentId(deps, run, one)));
+  const marks = (whole.secrets ?? []).map((one) => run.secrets().mark(service.name, one.name));
   return {
     service: whole,
     image: image.reference,
-    config: configHash(whole, image.info.id, contents, virtual),
+    config: configHash(whole, image.info.id, [...contents, ...marks], virtual),
     ...(virtual ? { virtual } : {}),
     reserved: image.info.variables.filter((name) => RESERVED_VARIABLES.test(name)),
   };

@@ -12,6 +12,7 @@ import {
 import { differences } from '../domain/isolation.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
+import { layerOf } from '../domain/secrets.ts';
 import type { Stack } from '../domain/stack.ts';
 import { planStart, type StartPlan, startPlanText } from '../domain/start-plan.ts';
 import { TreehouseError } from '../errors.ts';
@@ -127,6 +128,7 @@ export async function createContainers(
   if (instances.length === 0) return new Map();
   const project = projectName(run.preview, role);
   await writeFiles(run.checkout, instances);
+  const asking = instances.map((one) => one.service).filter((one) => one.secrets);
   const file = {
     instance: deps.instance,
     preview: run.preview,
@@ -138,6 +140,7 @@ export async function createContainers(
     networks,
     volumePrefix: role === 'app' ? project : `${project}_${run.build}`,
     seccomp: deps.seccomp,
+    ...(asking.length === 0 ? {} : { secrets: await run.secrets().lay(layerOf(run.build, role), asking) }),
   };
   await deps.composer.create({
     project,

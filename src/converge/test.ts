@@ -9,6 +9,7 @@ import type { Images } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { instance } from './instances.ts';
+import { sweepSecrets } from './secrets.ts';
 import { createContainers, makeNetworks, missing } from './start.ts';
 
 /** Seconds that a test may run. */
@@ -26,6 +27,7 @@ export async function runTest(deps: ConvergeDeps, run: BuildRun, stack: Stack, i
     throw new TreehouseError('test-failed', `the tests are red: service '${name}' exited with code ${code}`);
   } finally {
     await removeBuild(deps.engine, run.preview, run.build, 'test');
+    await sweepSecrets(deps, run.preview);
   }
 }
 

@@ -5,7 +5,8 @@ import { CAPABILITIES, type MountFacts, type PlannedFacts } from './isolation.ts
 import { LABEL, type Role } from './labels.ts';
 import type { BuildId, Commit } from './names.ts';
 import type { PreviewKey } from './preview.ts';
-import type { Mount, StackService } from './stack.ts';
+import { layerOf, secretPath } from './secrets.ts';
+import type { Mount, SecretUse, StackService } from './stack.ts';
 
 /** Start-up checks run at this pace (engine 25 and later), so that a healthy container is seen at once. */
 const START_INTERVAL = '100ms';
@@ -27,6 +28,8 @@ export interface ComposeFileInput {
   readonly volumePrefix: string;
   /** The seccomp profile's file, absolute. */
   readonly seccomp: string;
+  /** Where the secrets of the preview lie in memory, absolute; only of use where a service asks for any. */
+  readonly secrets?: string;
 }
 
 export interface ServiceInstance {
@@ -137,6 +140,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
     volumes: [
       ...service.mounts.map((mount) => mountSection(mount, input.checkout)),
       ...service.files.map((file) => bind(path.join(input.checkout, file.path), file.target)),
+      ...(service.secrets ?? []).map((use) => bind(secretSource(input, service, use), use.target)),
     ],
     logging: LOGGING,
   };
@@ -161,6 +165,7 @@ export function plannedFacts(instance: ServiceInstance, input: ComposeFileInput)
     mounts: [
       ...service.mounts.map((mount) => plannedMount(mount, input)),
       ...service.files.map((file) => plannedBind(path.join(input.checkout, file.path), file.target)),
+      ...(service.secrets ?? []).map((use) => plannedBind(secretSource(input, service, use), use.target)),
     ],
     virtualHost: instance.virtual?.host,
   };
@@ -179,6 +184,11 @@ function plannedMount(mount: Mount, input: ComposeFileInput): MountFacts {
 
 function plannedBind(source: string, target: string): MountFacts {
   return { type: 'bind', source, target, writable: false };
+}
+
+/** A file in the host's memory; without a folder it is a path that no host has, so that nothing is mounted in its place. */
+function secretSource(input: ComposeFileInput, service: StackService, use: SecretUse): string {
+  return path.join(input.secrets ?? '/nonexistent', secretPath(layerOf(input.build, input.role), service.name, use));
 }
 
 function mountSection(mount: Mount, checkout: string): Record<string, unknown> {
@@ -212,7 +222,8 @@ function double(text: string): string {
 }
 
 /**
- * Hash of all that makes a service's container what it is. `contents` are git's ids of the files that it mounts.
+ * Hash of all that makes a service's container what it is. `contents` are git's ids of the files that it mounts, and keyed
+ * fingerprints of its secrets.
  */
 export function configHash(
   service: StackService,

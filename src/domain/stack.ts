@@ -19,6 +19,15 @@ export interface MountedFile extends StackFile {
   readonly target: string;
 }
 
+/** A secret that Treehouse keeps, as a file of a service's containers, 0400. */
+export interface SecretUse {
+  readonly name: string;
+  /** Where it is in the container, below `/run/secrets/`. */
+  readonly target: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 export interface StackFile {
   /** Relative to the checkout's root. */
   readonly path: string;
@@ -52,6 +61,8 @@ export interface StackService {
   readonly networks: Readonly<Record<string, readonly string[]>>;
   readonly mounts: readonly Mount[];
   readonly files: readonly MountedFile[];
+  /** Absent where it asks for none. */
+  readonly secrets?: readonly SecretUse[];
   /** Container ports, published or exposed, TCP, in the file's order. */
   readonly ports: readonly number[];
 }

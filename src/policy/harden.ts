@@ -8,7 +8,8 @@ import { hardenBuild, undouble } from './build.ts';
 import { chooseExposed, type Extension, readExtension } from './expose.ts';
 import { insideCheckout } from './inside.ts';
 import { limitService } from './limits.ts';
-import { Notes } from './notes.ts';
+import { isSet, Notes } from './notes.ts';
+import { readExternalSecrets } from './secrets.ts';
 import { hardenService } from './service.ts';
 import { asArray, field, isRecord } from './sources.ts';
 import { FILE_KEYS, NETWORK_KEYS, TOP_KEYS, VOLUME_KEYS } from './table.ts';
@@ -19,6 +20,7 @@ export type Hardened =
 
 const DRIVERS = new Set(['', 'bridge', 'default']);
 const MAX_SERVICES = 50;
+const NOT_EXTERNAL = 'nothing outside the repository is mounted; use a file of the repository';
 
 /** `model` is the parsed output of `docker compose config --format json` for the checkout at `root`. */
 export async function harden(root: string, model: unknown, limits: Limits = DEFAULT_LIMITS): Promise<Hardened> {
@@ -30,6 +32,7 @@ export async function harden(root: string, model: unknown, limits: Limits = DEFA
   const networks = readNetworks(field(top, 'networks'), notes);
   const volumes = readVolumes(field(top, 'volumes'), notes);
   const files = await readFiles(root, top, notes);
+  const externals = readExternalSecrets(field(top, 'secrets'), notes);
   const extension = readExtension(field(top, 'x-treehouse'), notes);
 
   const all: StackService[] = [];
@@ -51,7 +54,7 @@ export async function harden(root: string, model: unknown, limits: Limits = DEFA
     }
     const build = raw.build === undefined ? undefined : await hardenBuild(root, `${where}.build`, raw.build, notes);
     const mounts = await readMounts(root, `${where}.volumes`, raw.volumes, notes);
-    const service = hardenService({ name, raw, build, mounts, files, networks }, notes);
+    const service = hardenService({ name, raw, build, mounts, files, externals, networks }, notes);
     (isTest ? tests : all).push(service);
   }
   const test = chooseTest(tests, extension, notes);
@@ -173,6 +176,11 @@ async function readFiles(
       const where = `${kind}.${key}`;
       const entry = isRecord(value) ? value : {};
       notes.verdicts(FILE_KEYS, where, entry);
+      if (isSet(entry.external)) {
+        // Of a secret it says that Treehouse keeps it: secrets.ts.
+        if (kind === 'configs') notes.refuse(`${where}.external`, 'external', NOT_EXTERNAL);
+        continue;
+      }
       if (typeof entry.content === 'string') {
         const content = undouble(entry.content);
         files.set(where, { path: `.treehouse-${shortHash(content)}`, content });

@@ -9,6 +9,7 @@ import type {
   StackService,
 } from '../domain/stack.ts';
 import { isSet, type Notes } from './notes.ts';
+import { readSecretUses } from './secrets.ts';
 import { asArray, field, isRecord } from './sources.ts';
 import { CAPABILITIES, RESERVED_LABELS, RESERVED_VARIABLES, SERVICE_KEYS } from './table.ts';
 
@@ -18,6 +19,8 @@ interface Input {
   readonly build: StackBuild | undefined;
   readonly mounts: readonly Mount[];
   readonly files: ReadonlyMap<string, StackFile>;
+  /** Secrets that Treehouse keeps: key in the file → name. */
+  readonly externals: ReadonlyMap<string, string>;
   readonly networks: Readonly<Record<string, unknown>>;
 }
 
@@ -49,6 +52,7 @@ export function hardenService(input: Input, notes: Notes): StackService {
   if (isRecord(raw.healthcheck)) definition.healthcheck = { ...raw.healthcheck };
   const labels = keepUnreserved(`${where}.labels`, raw.labels, RESERVED_LABELS, notes);
   if (Object.keys(labels).length > 0) definition.labels = labels;
+  const secrets = readSecretUses(where, raw.secrets, input.externals, notes);
   return {
     name,
     ...(build ? { build } : { image: String(raw.image ?? '') }),
@@ -58,6 +62,7 @@ export function hardenService(input: Input, notes: Notes): StackService {
     networks: readNetworks(where, raw.networks, input.networks, notes),
     mounts: input.mounts,
     files: readFileUses(where, raw, input.files, notes),
+    ...(secrets.length > 0 ? { secrets } : {}),
     ports: readPorts(where, raw, notes),
   };
 }

@@ -164,7 +164,7 @@ export const VOLUME_KEYS: Table = table({
 export const FILE_KEYS: Table = table({
   content: read,
   environment: refuse('it reads the environment of the host; use a file of the repository'),
-  external: refuse('nothing outside the repository is mounted; use a file of the repository'),
+  external: read,
   file: read,
   labels: skip,
   name: skip,

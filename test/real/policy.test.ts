@@ -754,9 +754,9 @@ const refused: Readonly<Record<string, { readonly files: Layout; readonly at: re
   'secrets and configs from outside': {
     files: {
       ...web(
-        'secrets: [a, b, c, d, e], configs: [f, g]',
-        'secrets: {a: {file: ../s}, b: {environment: HOME}, c: {external: true}, d: {file: ./folder}, e: {file: ./link}}\n' +
-          'configs: {f: {file: /etc/passwd}, g: {environment: HOME}}',
+        'secrets: [a, b, c, d, e], configs: [f, g, h]',
+        'secrets: {a: {file: ../s}, b: {environment: HOME}, c: {external: true, name: ../../key}, d: {file: ./folder}, e: {file: ./link}}\n' +
+          'configs: {f: {file: /etc/passwd}, g: {environment: HOME}, h: {external: true}}',
       ),
       '../s': SECRET,
       folder: 'folder',
@@ -765,11 +765,12 @@ const refused: Readonly<Record<string, { readonly files: Layout; readonly at: re
     at: [
       'configs.f.file [inside]',
       'configs.g.environment [environment]',
+      'configs.h.external [external]',
       'secrets.a.file [inside]',
       'secrets.b.environment [environment]',
-      'secrets.c.external [external]',
       'secrets.d.file [inside]',
       'secrets.e.file [inside]',
+      'secrets.c [names]',
     ],
   },
   'a secret elsewhere in the container': {
