@@ -116,18 +116,22 @@ export function defaultNetwork({ networkMode, networks }: ContainerFacts): Verdi
     : undefined;
 }
 
-export function namespaces(one: ContainerFacts): Verdict {
-  const shared = Object.entries({
-    network: one.networkMode,
-    pid: one.pidMode,
-    ipc: one.ipcMode,
-    uts: one.utsMode,
-    user: one.usernsMode,
-  }).flatMap(([name, mode]) => {
-    if (mode === 'host') return [`the host's ${name} namespace`];
-    return /^(?:container|ns):/.test(mode) ? [`another container's ${name} namespace`] : [];
-  });
-  return shared.length > 0 ? found(`it is in ${shared.join(', ')}`) : undefined;
+/** With the first version of cgroups the engine gives every container the host's: that is a matter of the host. */
+export function namespaces(hasCgroup2: boolean): (one: ContainerFacts) => Verdict {
+  return (one) => {
+    const shared = Object.entries({
+      network: one.networkMode,
+      pid: one.pidMode,
+      ipc: one.ipcMode,
+      uts: one.utsMode,
+      user: one.usernsMode,
+      cgroup: hasCgroup2 ? one.cgroupnsMode : '',
+    }).flatMap(([name, mode]) => {
+      if (mode === 'host') return [`the host's ${name} namespace`];
+      return /^(?:container|ns):/.test(mode) ? [`another container's ${name} namespace`] : [];
+    });
+    return shared.length > 0 ? found(`it is in ${shared.join(', ')}`) : undefined;
+  };
 }
 
 export function sharedNetwork({ networks }: ContainerFacts): Verdict {

@@ -3,7 +3,7 @@
 import { socketMount } from './container-judges.ts';
 import { type DiskFacts, type EngineFacts, type Facts, isUnseen, type Listener } from './facts.ts';
 import { DAY_MS, days, isLoopback, isReachable } from './measures.ts';
-import { list } from './shown.ts';
+import { list, shown } from './shown.ts';
 import { found, type Verdict } from './verdict.ts';
 
 /** Lines of the engine that are mended no more, by anyone, and those that only distributions mend. */
@@ -18,7 +18,7 @@ function ofEngine(judge: (engine: EngineFacts, facts: Facts) => Verdict): (facts
 
 export function engineSeen({ engine }: Facts): Verdict {
   return isUnseen(engine)
-    ? found(`nothing of the engine and of what runs could be graded: ${engine.unseen}`)
+    ? found(`nothing of the engine and of what runs could be graded: ${shown(engine.unseen)}`)
     : undefined;
 }
 
@@ -143,9 +143,12 @@ export function engineReached({ settings }: Facts): Verdict {
     : found(`Treehouse reaches it without TLS at ${host}`);
 }
 
-export function socketMode({ host }: Facts): Verdict {
+export function socketMode({ host, engine }: Facts): Verdict {
   const { socket } = host;
   if (socket === undefined || isUnseen(socket)) return socket;
+  const isRootless = !isUnseen(engine) && engine.securityOptions.some((one) => /\bname=rootless\b/.test(one));
+  if (socket.uid !== 0 && !isRootless)
+    return found(`${socket.path} is owned by the user ${socket.uid}, who is root by it`);
   if ((socket.mode & 0o006) !== 0) return found(`every user may use ${socket.path} (${octal(socket.mode)})`);
   return undefined;
 }

@@ -32,7 +32,7 @@ export function reportJson(grades: Grades, failOn: Severity, isFailed: boolean):
   return JSON.stringify({ at: new Date(at).toISOString(), failOn, failed: isFailed, ...rest }, null, 2);
 }
 
-function summary({ counts, containers }: Grades, colours: Colours): string {
+function summary({ counts, containers, findings }: Grades, colours: Colours): string {
   const paint: Readonly<Record<Severity, (text: string) => string>> = {
     fail: colours.red,
     warn: colours.yellow,
@@ -42,7 +42,10 @@ function summary({ counts, containers }: Grades, colours: Colours): string {
     const text = `${counts[one]} ${one}`;
     return counts[one] > 0 ? paint[one](text) : colours.dim(text);
   });
-  const of = containers === 0 ? 'no preview runs' : `${containers} ${containers === 1 ? 'container' : 'containers'}`;
+  const isAway = findings.some((one) => one.rule === 'engine-seen');
+  const running =
+    containers === 0 ? 'no preview runs' : `${containers} ${containers === 1 ? 'container' : 'containers'}`;
+  const of = isAway ? 'what runs is not known' : running;
   const seen = counts.unseen > 0 ? `, ${counts.unseen} not seen` : '';
   return `${found.join(', ')} · ${counts.passed} passed${seen} · ${of}`;
 }

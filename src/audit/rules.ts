@@ -129,7 +129,7 @@ export const HOST_RULES: readonly Rule<Facts>[] = [
     title: "Only root and a group may use the engine's socket",
     from: 'Unrestricted access to docker / root group on host',
     severity: 'fail',
-    todo: 'chmod 0660 the socket, and see who changed it (systemd: SocketMode=0660 in docker.socket)',
+    todo: 'chown root and chmod 0660 the socket, and see who changed it (systemd: SocketMode=0660 in docker.socket)',
     judge: host.socketMode,
   },
   {
@@ -209,7 +209,7 @@ export const HOST_RULES: readonly Rule<Facts>[] = [
     title: "Keys and tokens are their user's alone",
     from: 'Secrets leakage',
     severity: 'fail',
-    todo: 'chmod 0600 them, and make new ones where somebody else has an account here',
+    todo: 'chown them to who owns the home, chmod 0600, and make new ones where somebody else has an account here',
     judge: treehouse.keyModes,
   },
   {
@@ -373,8 +373,8 @@ export function containerRules(facts: Facts): readonly Rule<ContainerFacts>[] {
       title: 'Its namespaces are its own',
       from: 'Docker run: use namespaces',
       severity: 'fail',
-      todo: 'remove network_mode, pid, ipc, uts and userns_mode; Treehouse refuses them, so see who started the container',
-      judge: container.namespaces,
+      todo: 'remove network_mode, pid, ipc, uts, cgroup and userns_mode; Treehouse refuses them, so see who started the container',
+      judge: container.namespaces(host.cgroupVersion(facts) === undefined),
     },
     {
       id: 'devices',

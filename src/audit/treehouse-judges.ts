@@ -13,10 +13,12 @@ export function homeMode({ home }: Facts): Verdict {
 }
 
 export function keyModes({ home }: Facts): Verdict {
-  const open = home.keys.filter(isOpen);
-  return open.length === 0
-    ? undefined
-    : found(`in ${home.path}: ${list(open.map((one) => `${one.name} (${octal(one.mode)})`))}`);
+  const owner = home.folder === undefined || isUnseen(home.folder) ? 0 : home.folder.uid;
+  const texts = home.keys.flatMap((one) => {
+    if (isOpen(one)) return [`${one.name} (${octal(one.mode)})`];
+    return one.uid === owner || one.uid === 0 ? [] : [`${one.name} (of the user ${one.uid})`];
+  });
+  return texts.length === 0 ? undefined : found(`in ${home.path}: ${list(texts)}`);
 }
 
 export function configMode({ home }: Facts): Verdict {

@@ -63,6 +63,11 @@ describe('the report', () => {
     expect(reportText(gradeFacts(GOOD), plain)).toBe('0 fail, 0 warn, 0 info · 32 passed · no preview runs');
   });
 
+  it('does not say that nothing runs where it could not see', () => {
+    const text = reportText(gradeFacts({ ...GOOD, engine: { unseen: 'no engine' } }), plain);
+    expect(text).toContain('what runs is not known');
+  });
+
   it('fits a terminal, in colours', () => {
     const text = reportText(gradeFacts(withContainer({ privileged: true, pids: 0 })), { colours: true, columns: 72 });
     expect(text).toContain('\u001b[31m✘ fail\u001b[39m');

@@ -66,6 +66,11 @@ const fires: readonly (readonly [string, Facts, string])[] = [
     'every user may use /s (0666)',
   ],
   [
+    'fail socket-mode',
+    withHost({ socket: { path: '/s', uid: 1000, mode: 0o660, group: 'docker', members: [] } }),
+    'owned by the user 1000',
+  ],
+  [
     'warn docker-group',
     withHost({ socket: { path: '/s', uid: 0, mode: 0o660, group: 'docker', members: ['ada', 'bob'] } }),
     'group docker these are root here: ada, bob',
@@ -93,6 +98,7 @@ const fires: readonly (readonly [string, Facts, string])[] = [
   ['info disk-apart', withHost({ disks: [{ what: 'it', path: '/d', space: 1, inodes: 1, isRoot: true }] }), '/d'],
   ['fail home-mode', withHome({ folder: { mode: 0o755, uid: 0 } }), 'is 0755'],
   ['fail key-modes', withHome({ keys: [{ name: 'secrets/key', mode: 0o640, uid: 0 }] }), 'secrets/key (0640)'],
+  ['fail key-modes', withHome({ keys: [{ name: 'admin-token', mode: 0o600, uid: 1000 }] }), 'of the user 1000'],
   ['fail config-mode', withHome({ config: { path: '/t.yml', mode: 0o664, uid: 0 } }), '/t.yml is 0664'],
   ['warn treehouse-listens', withSettings({ host: '0.0.0.0' }), 'set to listen on 0.0.0.0, port 4000'],
   ['warn treehouse-listens', withHost({ listeners: [{ address: '::', port: 4000 }] }), 'listens on [::]:4000'],
@@ -140,6 +146,7 @@ const fires: readonly (readonly [string, Facts, string])[] = [
   ['fail namespaces', withContainer({ networkMode: 'host', networks: [] }), "the host's network namespace"],
   ['fail namespaces', withContainer({ pidMode: 'container:x' }), "another container's pid namespace"],
   ['fail namespaces', withContainer({ usernsMode: 'host' }), "the host's user namespace"],
+  ['fail namespaces', withContainer({ cgroupnsMode: 'host' }), "the host's cgroup namespace"],
   ['fail devices', withContainer({ devices: 2 }), '2 devices'],
   ['fail memory', withContainer({ memory: 0 }), 'all memory'],
   ['warn memory', withContainer({ memorySwap: -1 }), 'all swap'],
