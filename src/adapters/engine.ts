@@ -1,7 +1,6 @@
 /** The Docker engine through dockerode: everything is found by label. */
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
-import type { ContainerFacts } from '../domain/isolation.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
 import { branchName, parsePreviewId, repositoryName } from '../domain/names.ts';
@@ -9,6 +8,8 @@ import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+import { eventWatchers } from './engine-events.ts';
+import { factsOf } from './engine-facts.ts';
 import { lineSplitter } from './run-process.ts';
 
 /** Where the engine is, as DOCKER_HOST says it: `unix:///path` or `tcp://host:port`; undefined for the usual socket. */
@@ -23,18 +24,22 @@ export function connectEngine(dockerHost: string | undefined): Docker {
 export function dockerEngine(docker: Docker, instance: string): Engine {
   const mine = `${LABEL.instance}=${instance}`;
   const watchers = eventWatchers(docker, mine);
-  const byPreview = (preview: PreviewId) => JSON.stringify({ label: [mine, `${LABEL.preview}=${preview}`] });
 
-  async function observe(preview: PreviewId): Promise<ObservedStack> {
-    const filters = byPreview(preview);
-    const [containers, networks, volumes, images] = await Promise.all([
+  /** Containers, networks, volumes and images of this Treehouse that have the label too. */
+  function labelled(label: string) {
+    const filters = JSON.stringify({ label: [mine, label] });
+    return Promise.all([
       docker.listContainers({ all: true, filters }),
       docker.listNetworks({ filters }),
       docker.listVolumes({ filters }),
       docker.listImages({ filters }),
-    ]).catch((cause) => {
+    ]).catch((cause: unknown) => {
       throw away('reading what runs', cause);
     });
+  }
+
+  async function observe(preview: PreviewId): Promise<ObservedStack> {
+    const [containers, networks, volumes, images] = await labelled(`${LABEL.preview}=${preview}`);
     const inspected = await Promise.all(containers.map((one) => container(one.Id)));
     return {
       preview,
@@ -80,15 +85,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
   }
 
   async function previews(): Promise<PreviewKey[]> {
-    const filters = JSON.stringify({ label: [mine, LABEL.preview] });
-    const [containers, networks, volumes, images] = await Promise.all([
-      docker.listContainers({ all: true, filters }),
-      docker.listNetworks({ filters }),
-      docker.listVolumes({ filters }),
-      docker.listImages({ filters }),
-    ]).catch((cause) => {
-      throw away('reading what runs', cause);
-    });
+    const [containers, networks, volumes, images] = await labelled(LABEL.preview);
     const found = new Map<string, PreviewKey>();
     for (const one of [...containers, ...networks, ...volumes.Volumes, ...images]) {
       const key = keyOf(one.Labels ?? {});
@@ -208,52 +205,6 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       await tolerate(docker.getVolume(volume).remove(), [404]);
     },
   };
-}
-
-function factsOf(info: Docker.ContainerInspectInfo): ContainerFacts {
-  const host = info.HostConfig;
-  const ports = Object.entries(host.PortBindings ?? {}) as [string, unknown[] | null][];
-  return {
-    privileged: host.Privileged === true,
-    capAdd: host.CapAdd ?? [],
-    capDrop: host.CapDrop ?? [],
-    securityOpt: host.SecurityOpt ?? [],
-    networkMode: host.NetworkMode ?? '',
-    pidMode: host.PidMode ?? '',
-    ipcMode: host.IpcMode ?? '',
-    utsMode: (host as { UTSMode?: string }).UTSMode ?? '',
-    usernsMode: host.UsernsMode ?? '',
-    cgroupParent: host.CgroupParent ?? '',
-    runtime: host.Runtime ?? '',
-    devices: (host.Devices?.length ?? 0) + (host.DeviceRequests?.length ?? 0) + (host.DeviceCgroupRules?.length ?? 0),
-    sysctls: Object.keys(host.Sysctls ?? {}),
-    volumesFrom: host.VolumesFrom ?? [],
-    publishedPorts: ports.flatMap(([port, bindings]) => ((bindings?.length ?? 0) > 0 ? [port] : [])),
-    memory: host.Memory ?? 0,
-    memorySwap: host.MemorySwap ?? 0,
-    cpus: (host.NanoCpus ?? 0) / 1e9,
-    pids: host.PidsLimit ?? 0,
-    networks: Object.keys(info.NetworkSettings.Networks ?? {}),
-    mounts: mountsOf(info),
-    virtualHost: info.Config.Env?.find((one) => one.startsWith('VIRTUAL_HOST='))?.slice('VIRTUAL_HOST='.length),
-  };
-}
-
-/** The engine lists a tmpfs that was asked for by mount among the mounts, by the older option apart. */
-function mountsOf(info: Docker.ContainerInspectInfo): ContainerFacts['mounts'] {
-  const listed = info.Mounts.map((one) => ({
-    type: String((one as { Type?: string }).Type ?? ''),
-    source: one.Name ?? one.Source ?? '',
-    target: one.Destination,
-    writable: one.RW,
-  }));
-  const older = Object.keys(info.HostConfig.Tmpfs ?? {}).map((target) => ({
-    type: 'tmpfs',
-    source: '',
-    target,
-    writable: true,
-  }));
-  return [...listed, ...older];
 }
 
 function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
@@ -411,78 +362,6 @@ async function readLog(stream: Readable, tty: boolean, onLine: OnLine, signal: A
     signal.removeEventListener('abort', abort);
     lines.finish();
   }
-}
-
-interface Watchers {
-  watch(preview: PreviewId, changed: () => void): () => void;
-  watchAll(changed: (preview: PreviewId) => void): () => void;
-}
-
-/** How long after a break the events are asked for again. */
-const REOPEN_MS = 500;
-
-/** One stream of the engine's events for all who watch; opened with the first, reopened when it breaks. */
-function eventWatchers(docker: Docker, mine: string): Watchers {
-  const watching = new Set<{ readonly preview: PreviewId | undefined; changed(preview: PreviewId): void }>();
-  let stream: Readable | undefined;
-  let opening = false;
-
-  async function open(): Promise<void> {
-    if (stream || opening) return;
-    opening = true;
-    try {
-      const filters = JSON.stringify({ type: ['container'], label: [mine] });
-      const opened = (await docker.getEvents({ filters })) as unknown as Readable;
-      stream = opened;
-      const lines = lineSplitter(tell);
-      opened.on('data', (chunk: Buffer) => lines.take(chunk));
-      opened.on('error', () => opened.destroy());
-      opened.once('close', () => {
-        stream = undefined;
-        reopen();
-      });
-      // What happened before the stream was open is seen by looking.
-      for (const one of watching) if (one.preview !== undefined) one.changed(one.preview);
-    } catch {
-      reopen();
-    } finally {
-      opening = false;
-    }
-    if (watching.size === 0) stream?.destroy();
-  }
-
-  function reopen(): void {
-    setTimeout(() => watching.size > 0 && void open(), REOPEN_MS).unref();
-  }
-
-  function tell(line: string): void {
-    let event: { Action?: string; Actor?: { Attributes?: Record<string, string> } };
-    try {
-      event = JSON.parse(line) as typeof event;
-    } catch {
-      return; // Cut by the splitter: the next one tells again.
-    }
-    const preview = parsePreviewId(event.Actor?.Attributes?.[LABEL.preview] ?? '');
-    if (!preview) return;
-    const lifetime = event.Action === 'start' || event.Action === 'die';
-    for (const one of watching)
-      if (one.preview === preview || (one.preview === undefined && lifetime)) one.changed(preview);
-  }
-
-  function add(preview: PreviewId | undefined, changed: (preview: PreviewId) => void): () => void {
-    const one = { preview, changed };
-    watching.add(one);
-    void open();
-    return () => {
-      watching.delete(one);
-      if (watching.size === 0) stream?.destroy();
-    };
-  }
-
-  return {
-    watch: (preview, changed) => add(preview, changed),
-    watchAll: (changed) => add(undefined, changed),
-  };
 }
 
 /** Every failure of the engine is one error that says what for; an abort is what it was aborted with. */
