@@ -16,7 +16,7 @@ import { runProcess } from './adapters/run-process.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
-import { sweepSecrets } from './converge/secrets.ts';
+import { takeDown } from './converge/take-down.ts';
 import { buildId } from './domain/names.ts';
 import type { Clock, Engine } from './domain/ports.ts';
 import type { PreviewKey } from './domain/preview.ts';
@@ -27,7 +27,7 @@ import { messageOf, TreehouseError } from './errors.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { openHints } from './queue/hints.ts';
-import { startPolling } from './queue/poll.ts';
+import { knownPreviews, startPolling } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
 import { startWorker } from './queue/worker.ts';
 import { openMemory, ownerShift } from './secrets/memory.ts';
@@ -35,7 +35,6 @@ import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
 import { createScanner } from './supply/scan.ts';
-import { teardown } from './teardown/teardown.ts';
 import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen } from './web/server.ts';
@@ -237,19 +236,9 @@ async function start(
       unwatch();
       await poller.stop();
       await worker.stop(0);
-      for (const preview of await known(engine, store)) {
+      for (const preview of await knownPreviews(engine, store)) {
         const repository = config.repositories.find((one) => one.name === preview.repository);
-        const began = clock.now();
-        await teardown(deps, preview, repository);
-        await sweepSecrets(deps, preview);
-        const at = clock.now();
-        await store.append({
-          type: 'preview.removed',
-          at,
-          preview: preview.id,
-          cause: 'Treehouse was stopped',
-          ms: at - began,
-        });
+        await takeDown(deps, preview, repository, { cause: 'Treehouse was stopped', known: true });
       }
     },
     stop,
@@ -298,13 +287,6 @@ function hintWhenQuiet(engine: Engine, hint: (id: PreviewKey['id']) => Promise<v
     unwatch();
     for (const timer of waiting.values()) clearTimeout(timer);
   };
-}
-
-async function known(engine: Engine, store: RedisStore): Promise<readonly PreviewKey[]> {
-  const all = new Map<string, PreviewKey>();
-  for (const one of await engine.previews()) all.set(one.id, one);
-  for (const one of await store.records()) if (one.state !== 'removed') all.set(one.id, one);
-  return [...all.values()];
 }
 
 async function answering(ping: () => Promise<unknown>): Promise<void> {

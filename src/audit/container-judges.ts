@@ -1,5 +1,5 @@
 /** One question each, of a running container and the image that it is made from. Pure. */
-import { CAPABILITIES } from '../domain/isolation.ts';
+import { GRANTABLE_CAPABILITIES } from '../domain/isolation.ts';
 import { type ContainerFacts, isUnseen, type MountFacts, type ProcessFacts } from './facts.ts';
 import { DAY_MS, days, isLoopback } from './measures.ts';
 import { list, shown } from './shown.ts';
@@ -23,7 +23,6 @@ const DOCKER_CAPABILITIES = [
   'SYS_CHROOT',
 ];
 /** What policy gives to who asks; see docs/policy.md. */
-const HARMLESS_CAPABILITIES = new Set([...CAPABILITIES, 'FSETID']);
 
 export function privileged(one: ContainerFacts): Verdict {
   return one.privileged ? found('it runs privileged: it may do what root of the host may') : undefined;
@@ -54,7 +53,7 @@ export function capsAdded(one: ContainerFacts): Verdict {
 
 export function capsKept(one: ContainerFacts): Verdict {
   const kept = capabilities(one).filter(
-    (name) => DOCKER_CAPABILITIES.includes(name) && !HARMLESS_CAPABILITIES.has(name),
+    (name) => DOCKER_CAPABILITIES.includes(name) && !GRANTABLE_CAPABILITIES.has(name),
   );
   return kept.length > 0 ? found(`it has ${list(kept)}`) : undefined;
 }

@@ -4,7 +4,6 @@ import type { Commit } from '../domain/names.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
-import type { Stack } from '../domain/stack.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { retire } from '../teardown/retire.ts';
 import { undoBuild } from '../teardown/undo.ts';
@@ -15,7 +14,7 @@ import type { ConvergeDeps } from './deps.ts';
 import { scanImages } from './images.ts';
 import { appInstances } from './instances.ts';
 import { observeDesired, type World } from './observe.ts';
-import { planStack } from './plan.ts';
+import { type Planned, planStack } from './plan.ts';
 import { pushImages } from './push.ts';
 import { routeTo } from './route.ts';
 import { fetchSecrets, sweepSecrets } from './secrets.ts';
@@ -78,14 +77,14 @@ interface Served {
 
 async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToRoute: () => void): Promise<Served> {
   await run.stage('checkout', () => checkout(deps, run));
-  const stack = await run.stage('plan', async () => {
-    const plan = await planStack(deps, run);
-    run.know(await fetchSecrets(deps, run, plan));
-    return plan;
+  const plan = await run.stage('plan', async () => {
+    const planned = await planStack(deps, run);
+    run.know(await fetchSecrets(deps, run, planned.stack));
+    return planned;
   });
-  const networks = makeNetworks(deps, run, stack, 'app');
+  const networks = makeNetworks(deps, run, plan.stack, 'app');
   try {
-    return await afterPlan(deps, run, world, stack, networks, commitToRoute);
+    return await afterPlan(deps, run, world, plan, networks, commitToRoute);
   } finally {
     // Whatever happened, none is made after the build was undone.
     await Promise.allSettled([networks]);
@@ -96,23 +95,26 @@ async function afterPlan(
   deps: ConvergeDeps,
   run: BuildRun,
   world: World,
-  stack: Stack,
+  plan: Planned,
   networks: Promise<ReadonlyMap<string, string>>,
   commitToRoute: () => void,
 ): Promise<Served> {
   // It is awaited by the stage that needs it; until then a failure is not unhandled.
   networks.catch(() => undefined);
+  const { stack } = plan;
   const images = await run.stage(
     'build',
-    () => buildAndScan(deps, run, stack),
+    () => buildAndScan(deps, run, plan),
     (all) => `${[...all.values()].filter((one) => one.built).length} of ${all.size} built`,
   );
-  if (stack.test)
+  const { test } = stack;
+  if (test) {
     await run.stage(
       'test',
-      () => runTest(deps, run, stack, images),
+      () => runTest(deps, run, { stack, test, images }),
       (said) => said,
     );
+  }
 
   const failed = new AbortController();
   const signal = AbortSignal.any([run.signal, failed.signal]);
@@ -152,8 +154,8 @@ async function afterPlan(
   return { started, images, urls };
 }
 
-async function buildAndScan(deps: ConvergeDeps, run: BuildRun, stack: Stack): Promise<Images> {
-  const images = await buildImages(deps, run, stack);
+async function buildAndScan(deps: ConvergeDeps, run: BuildRun, plan: Planned): Promise<Images> {
+  const images = await buildImages(deps, run, plan);
   await scanImages(deps, run, images);
   return images;
 }

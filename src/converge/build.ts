@@ -6,11 +6,12 @@ import path from 'node:path';
 import { labelsFor } from '../domain/compose-file.ts';
 import { type ImageNames, imageNames, sourceHash } from '../domain/images.ts';
 import type { BuildTarget, ImageInfo } from '../domain/ports.ts';
-import type { Stack, StackBuild, StackService } from '../domain/stack.ts';
+import { everyService, type StackBuild, type StackService } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { admitStackImages, watchBuilder } from './images.ts';
+import type { Planned } from './plan.ts';
 
 export interface ServiceImage {
   /** `name:tag` that a container is made from. */
@@ -24,11 +25,11 @@ export interface ServiceImage {
 
 export type Images = ReadonlyMap<string, ServiceImage>;
 
-export async function buildImages(deps: ConvergeDeps, run: BuildRun, stack: Stack): Promise<Images> {
-  const services = stack.test ? [...stack.services, stack.test.service] : stack.services;
+export async function buildImages(deps: ConvergeDeps, run: BuildRun, { stack, drawn }: Planned): Promise<Images> {
+  const services = everyService(stack);
   const [named, admitted] = await Promise.all([
     Promise.all(services.map((service) => nameOf(deps, run, service))),
-    admitStackImages(deps, run, stack),
+    admitStackImages(deps, run, drawn),
   ]);
   const wanted = new Map(services.map((service, index) => [service.name, named[index]]));
 

@@ -1,4 +1,5 @@
 /** The one operation: observe, decide, take the steps, until what runs is what should. */
+import { BRANCH_DELETED } from '../domain/desired.ts';
 import type { Commit, PreviewId } from '../domain/names.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
@@ -6,13 +7,13 @@ import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import { TreehouseError } from '../errors.ts';
 import { removeOrphans } from '../teardown/remove.ts';
 import { retire } from '../teardown/retire.ts';
-import { teardown } from '../teardown/teardown.ts';
 import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { isServing, observeWorld, type World } from './observe.ts';
 import { repair } from './repair.ts';
 import { urlsOf } from './route.ts';
 import { sweepSecrets } from './secrets.ts';
+import { takeDown } from './take-down.ts';
 
 /** Errors that are not the build's own are the caller's: the queue turns them into "again" or "terminal". */
 export async function converge(deps: ConvergeDeps, id: PreviewId, context: ConvergeContext): Promise<Outcome> {
@@ -60,21 +61,13 @@ async function remove(
   repository: Repository | undefined,
   cause: string,
 ): Promise<Outcome> {
-  const began = deps.clock.now();
   if (record && record.state !== 'removed') {
-    await deps.store.append({ type: 'preview.removing', at: began, preview: preview.id, cause });
+    await deps.store.append({ type: 'preview.removing', at: deps.clock.now(), preview: preview.id, cause });
   }
-  const found = await teardown(deps, preview, repository);
-  await sweepSecrets(deps, preview);
-  if (found || record?.state !== 'removed') {
-    const at = deps.clock.now();
-    await deps.store.append({ type: 'preview.removed', at, preview: preview.id, cause, ms: at - began });
-  }
+  await takeDown(deps, preview, repository, { cause, known: record?.state !== 'removed' });
   if (cause === BRANCH_DELETED) await deps.store.forgetPullRequests(preview.repository, preview.branch);
   return { kind: 'done' };
 }
-
-const BRANCH_DELETED = 'the branch was deleted';
 
 /** It serves: whatever a build that died left behind goes, and the record says what is. */
 async function settle(

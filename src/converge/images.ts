@@ -1,14 +1,12 @@
 /** Where the stages meet the supply room: which images a build may draw in, and what a scanner says of those that will run. */
-import path from 'node:path';
 import { imageNames, tagPrefix } from '../domain/images.ts';
 import type { OnLine } from '../domain/ports.ts';
-import type { Stack } from '../domain/stack.ts';
 import type { ScanSettings } from '../domain/supply.ts';
 import { TreehouseError } from '../errors.ts';
-import { findComposeFiles } from '../policy/sources.ts';
 import { admitImages } from '../supply/admit.ts';
+import type { DrawnIn } from '../supply/drawn.ts';
 import { inWords, relevant, summary } from '../supply/findings.ts';
-import { judgeImages, namesOf, readStackImages } from '../supply/judge.ts';
+import { namesOf } from '../supply/judge.ts';
 import { drawnByBuilder } from '../supply/witness.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
@@ -17,16 +15,12 @@ import { refused } from './refused.ts';
 type Deps = Pick<ConvergeDeps, 'engine' | 'images' | 'registry' | 'scan'>;
 
 /**
- * Fetches and looks at every image that the stack draws in.
+ * Fetches and looks at every image that the stack draws in, which the plan has judged by their names.
  * @returns full names of all that the builder may then name. @throws `refused-by-policy`, `image-missing`.
  */
-export async function admitStackImages(deps: Deps, run: BuildRun, stack: Stack): Promise<ReadonlySet<string>> {
+export async function admitStackImages(deps: Deps, run: BuildRun, drawn: DrawnIn): Promise<ReadonlySet<string>> {
   const on = { rules: run.repository.images, registry: deps.registry?.address };
   const say = run.lines('build', 'treehouse');
-  const files = (await findComposeFiles(run.checkout)).map((file) => path.join(run.checkout, file));
-  const drawn = await readStackImages(run.checkout, stack, files);
-  const byName = judgeImages(drawn, on);
-  if (byName.length > 0) throw refused(byName);
   const pulled = run.lines('build', 'engine');
   const admitted = await admitImages(drawn, {
     ...on,

@@ -5,6 +5,7 @@ import type { Stack } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { harden } from '../policy/harden.ts';
 import { COMPOSE_FILES, findComposeFiles, inspectSources } from '../policy/sources.ts';
+import type { DrawnIn } from '../supply/drawn.ts';
 import { judgeImages, readStackImages } from '../supply/judge.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
@@ -13,11 +14,17 @@ import { refused } from './refused.ts';
 /** Folders in which a built site is looked for, in order. */
 const SITE_FOLDERS = ['', 'public', 'dist', 'site'] as const;
 
+export interface Planned {
+  readonly stack: Stack;
+  /** Every image that it draws in; none is refused by its name. */
+  readonly drawn: DrawnIn;
+}
+
 /** @throws {TreehouseError} `nothing-to-run`, `compose-unreadable` or `refused-by-policy`, each saying what to change. */
 export async function planStack(
   deps: Pick<ConvergeDeps, 'composer' | 'registry' | 'templates'>,
   run: BuildRun,
-): Promise<Stack> {
+): Promise<Planned> {
   const say = run.lines('plan', 'treehouse');
   const root = run.checkout;
   let names = await findComposeFiles(root);
@@ -33,7 +40,8 @@ export async function planStack(
   const model = await deps.composer.read({ ...sources, root, signal: run.signal });
   const result = await harden(root, model);
   if (result.kind === 'refused') throw refused(result.refusals);
-  const images = judgeImages(await readStackImages(root, result.stack, sources.files), {
+  const drawn = await readStackImages(root, result.stack, sources.files);
+  const images = judgeImages(drawn, {
     rules: run.repository.images,
     registry: deps.registry?.address,
   });
@@ -42,7 +50,7 @@ export async function planStack(
     await run.emit({ type: 'change', path: change.path, message: change.message });
     say(`${change.path}: ${change.message}`);
   }
-  return result.stack;
+  return { stack: result.stack, drawn };
 }
 
 async function chooseTemplate(root: string): Promise<'dockerfile' | 'node' | 'static'> {

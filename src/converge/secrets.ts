@@ -2,7 +2,7 @@
 import type { ObservedContainer } from '../domain/observed.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { type KnownSecrets, layerOf, serviceFolder } from '../domain/secrets.ts';
-import type { Stack } from '../domain/stack.ts';
+import { everyService, type Stack } from '../domain/stack.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
@@ -12,7 +12,7 @@ export async function fetchSecrets(
   run: BuildRun,
   stack: Stack,
 ): Promise<KnownSecrets> {
-  const services = stack.test ? [...stack.services, stack.test.service] : stack.services;
+  const services = everyService(stack);
   // Branches of forks are not previewed yet; whoever adds them says so here.
   return deps.secrets.fetch({ preview: run.preview, services, fork: false }, run.signal);
 }

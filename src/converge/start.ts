@@ -16,6 +16,7 @@ import { layerOf } from '../domain/secrets.ts';
 import type { Stack } from '../domain/stack.ts';
 import { planStart, type StartPlan, startPlanText } from '../domain/start-plan.ts';
 import { TreehouseError } from '../errors.ts';
+import { STOP_GRACE } from '../teardown/retire.ts';
 import { bringUp, type StartItem } from './bring-up.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
@@ -26,9 +27,6 @@ export interface Started {
   /** Every container of the new stack, kept ones included. */
   readonly containers: readonly ObservedContainer[];
 }
-
-/** Seconds for a container to end by itself. */
-export const STOP_GRACE = 10;
 
 /** The engine's name of a network of this build. */
 function networkName(run: BuildRun, role: 'app' | 'test', key: string): string {

@@ -15,13 +15,18 @@ import { createContainers, makeNetworks, missing } from './start.ts';
 /** Seconds that a test may run. */
 const TEST_LIMIT = 15 * 60;
 
+export interface TestInput {
+  readonly stack: Stack;
+  readonly test: NonNullable<Stack['test']>;
+  readonly images: Images;
+}
+
 /** @returns a note for the stage. @throws `test-failed` where the test is a gate and red. */
-export async function runTest(deps: ConvergeDeps, run: BuildRun, stack: Stack, images: Images): Promise<string> {
-  const { test } = stack;
-  if (!test) return 'there is no test service';
-  const name = test.service.name;
+export async function runTest(deps: ConvergeDeps, run: BuildRun, input: TestInput): Promise<string> {
+  const { test } = input;
+  const { name } = test.service;
   try {
-    const code = await runService(deps, run, stack, images);
+    const code = await runService(deps, run, input);
     if (code === 0) return 'green';
     if (!test.gate) return `red (exit code ${code}), reported only`;
     throw new TreehouseError('test-failed', `the tests are red: service '${name}' exited with code ${code}`);
@@ -31,9 +36,8 @@ export async function runTest(deps: ConvergeDeps, run: BuildRun, stack: Stack, i
   }
 }
 
-async function runService(deps: ConvergeDeps, run: BuildRun, stack: Stack, images: Images): Promise<number> {
-  const service = stack.test?.service;
-  if (!service) return 0;
+async function runService(deps: ConvergeDeps, run: BuildRun, { stack, test, images }: TestInput): Promise<number> {
+  const { service } = test;
   const needed = withDependencies(
     service.dependsOn.map((one) => one.service),
     stack.services,

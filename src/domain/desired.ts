@@ -12,6 +12,9 @@ export interface PullRequestFact {
   readonly updatedAt: number;
 }
 
+/** Why there is nothing to have: what was heard of the branch's pull requests ends with it. */
+export const BRANCH_DELETED = 'the branch was deleted';
+
 export type Desired =
   | { readonly kind: 'present'; readonly commit: Commit }
   | { readonly kind: 'absent'; readonly cause: string };
@@ -28,7 +31,7 @@ export function desiredState(input: {
 }): Desired {
   const { head, pullRequests, excluded } = input;
   if (excluded !== undefined) return { kind: 'absent', cause: excluded };
-  if (head === undefined) return { kind: 'absent', cause: 'the branch was deleted' };
+  if (head === undefined) return { kind: 'absent', cause: BRANCH_DELETED };
   if (pullRequests.some((one) => one.open)) return { kind: 'present', commit: head };
   const ended = pullRequests
     .filter((one) => one.head === head)

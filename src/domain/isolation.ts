@@ -44,6 +44,9 @@ export const CAPABILITIES: readonly string[] = [
   'SETUID',
 ];
 
+/** What a service may ask for: the usual ones, and FSETID, which reaches no further. */
+export const GRANTABLE_CAPABILITIES: ReadonlySet<string> = new Set([...CAPABILITIES, 'FSETID']);
+
 /** What the engine says of a container's walls; see `differences`. */
 export interface ContainerFacts {
   readonly privileged: boolean;

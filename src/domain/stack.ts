@@ -100,6 +100,11 @@ export interface Stack {
   readonly changes: readonly Change[];
 }
 
+/** The services that run, and the test. */
+export function everyService(stack: Stack): readonly StackService[] {
+  return stack.test ? [...stack.services, stack.test.service] : stack.services;
+}
+
 /** `services` and all that they depend on, in the order of `all`. */
 export function withDependencies(services: readonly string[], all: readonly StackService[]): readonly StackService[] {
   const byName = new Map(all.map((one) => [one.name, one]));

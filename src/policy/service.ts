@@ -1,4 +1,5 @@
 /** One service of the compose model, built anew from the keys that the table allows. */
+import { GRANTABLE_CAPABILITIES } from '../domain/isolation.ts';
 import type {
   Condition,
   Dependency,
@@ -11,7 +12,7 @@ import type {
 import { isSet, type Notes } from './notes.ts';
 import { readSecretUses } from './secrets.ts';
 import { asArray, field, isRecord } from './sources.ts';
-import { CAPABILITIES, RESERVED_LABELS, RESERVED_VARIABLES, SERVICE_KEYS } from './table.ts';
+import { RESERVED_LABELS, RESERVED_VARIABLES, SERVICE_KEYS } from './table.ts';
 
 interface Input {
   readonly name: string;
@@ -97,7 +98,8 @@ function readCapabilities(
 ): void {
   const wanted = asArray(raw.cap_add).map((one) => String(one).toUpperCase().replace(/^CAP_/, ''));
   for (const one of wanted) {
-    if (!CAPABILITIES.has(one)) notes.refuse(`${where}.cap_add`, 'cap_add', `the capability ${one} is not given`);
+    if (!GRANTABLE_CAPABILITIES.has(one))
+      notes.refuse(`${where}.cap_add`, 'cap_add', `the capability ${one} is not given`);
   }
   if (wanted.length > 0) definition.cap_add = wanted;
 }

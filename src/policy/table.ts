@@ -181,18 +181,6 @@ export const TOP_KEYS: Table = table({
   volumes: read,
 });
 
-/** Capabilities that a service may ask for: the engine's default set less those that reach past the container. */
-export const CAPABILITIES: ReadonlySet<string> = new Set([
-  'CHOWN',
-  'DAC_OVERRIDE',
-  'FOWNER',
-  'FSETID',
-  'KILL',
-  'NET_BIND_SERVICE',
-  'SETGID',
-  'SETUID',
-]);
-
 /** Variables that a preview may not set: nginx-proxy and Treehouse read them. */
 export const RESERVED_VARIABLES = /^(?:VIRTUAL_|TREEHOUSE_|LETSENCRYPT_|NETWORK_ACCESS$|CERT_NAME$|HTTPS_METHOD$)/i;
 

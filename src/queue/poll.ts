@@ -62,10 +62,7 @@ export function startPolling(options: PollOptions): Poller {
       await attempt(`branches of ${repository.name}`, () => lookAt(repository, true));
     }
     await attempt('known previews', async () => {
-      const known = new Map<string, PreviewKey>();
-      for (const one of await options.engine.previews()) known.set(one.id, one);
-      for (const one of await options.store.records()) if (one.state !== 'removed') known.set(one.id, one);
-      for (const one of known.values()) await hint(one);
+      for (const one of await knownPreviews(options.engine, options.store)) await hint(one);
     });
   }
 
@@ -89,6 +86,17 @@ export function startPolling(options: PollOptions): Poller {
       await running;
     },
   };
+}
+
+/** Every preview that owns anything on the engine, or that the history has as not removed. */
+export async function knownPreviews(
+  engine: Pick<Engine, 'previews'>,
+  store: Pick<Store, 'records'>,
+): Promise<readonly PreviewKey[]> {
+  const all = new Map<string, PreviewKey>();
+  for (const one of await engine.previews()) all.set(one.id, one);
+  for (const one of await store.records()) if (one.state !== 'removed') all.set(one.id, one);
+  return [...all.values()];
 }
 
 function isLocal(url: string): boolean {

@@ -2,7 +2,7 @@
 import { lstat, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
-import type { Refusal, Stack, StackBuild } from '../domain/stack.ts';
+import { everyService, type Refusal, type Stack, type StackBuild } from '../domain/stack.ts';
 import type { ImageRules } from '../domain/supply.ts';
 import { type Drawn, type DrawnIn, drawnByCompose, drawnImages } from './drawn.ts';
 import { fullName, type ImageName, isLoopback, isSameRegistry, matchesGlob, parseImageName } from './reference.ts';
@@ -25,7 +25,7 @@ export interface JudgeOn {
 export async function readStackImages(root: string, stack: Stack, files: readonly string[]): Promise<DrawnIn> {
   const images: Drawn[] = [];
   const faults: Refusal[] = [];
-  const services = stack.test ? [...stack.services, stack.test.service] : stack.services;
+  const services = everyService(stack);
   const lines = await imageLines(root, files);
   for (const service of services) {
     const where = `services.${service.name}`;

@@ -19,7 +19,8 @@ export interface RetireDeps {
 
 /** Seconds for requests in flight to end before a container is told to stop, and for it to stop. */
 const DRAIN_SECONDS = 10;
-const STOP_GRACE = 10;
+/** Seconds for a container to end by itself. */
+export const STOP_GRACE = 10;
 
 /** What makes up the preview. */
 export interface Current {
