@@ -22,7 +22,6 @@ const DOCKER_CAPABILITIES = [
   'SETUID',
   'SYS_CHROOT',
 ];
-/** What policy gives to who asks; see docs/policy.md. */
 
 export function privileged(one: ContainerFacts): Verdict {
   return one.privileged ? found('it runs privileged: it may do what root of the host may') : undefined;
