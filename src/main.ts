@@ -35,6 +35,7 @@ import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
 import { createScanner } from './supply/scan.ts';
+import { holdWalls } from './walls.ts';
 import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen } from './web/server.ts';
@@ -62,6 +63,8 @@ const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const clock: Clock = { now: () => Date.now() };
 /** A local repository is looked at this often: it costs one short git command. */
 const LOCAL_POLL_MS = 1_500;
+/** What others do to the host's rules is put right this soon. */
+const WALLS_MS = 30_000;
 /** After a container started or ended by itself, its preview is looked at once things are quiet. */
 const QUIET_MS = 1_000;
 
@@ -105,7 +108,13 @@ async function start(
   const engine = dockerEngine(docker, instance);
   await answering(() => docker.ping());
 
-  const walls = await raiseWalls(config, log);
+  const walls = await holdWalls({
+    firewall: iptablesFirewall({ searchPath: config.path, egress: config.egress }),
+    mode: config.firewall,
+    log,
+    everyMs: WALLS_MS,
+  });
+  undo.push(() => walls.stop());
 
   const redis =
     config.redisUrl === undefined
@@ -167,6 +176,7 @@ async function start(
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
     store,
     probe: tcpProbe,
+    walls,
     log,
     repositories: config.repositories,
     instance,
@@ -230,7 +240,7 @@ async function start(
     adminToken,
     url: `http://${config.host}:${config.port}/`,
     registry: registryAddress,
-    walls,
+    walls: walls.state(),
     urlOf,
     async removePreviews() {
       unwatch();
@@ -255,19 +265,6 @@ async function idShift(docker: Docker): Promise<ReturnType<typeof ownerShift>> {
 function remoteEngine(dockerHost: string | undefined): string | undefined {
   if (dockerHost === undefined || !/^(?:tcp|http):/.test(dockerHost)) return undefined;
   return ['localhost', '127.0.0.1', '[::1]'].includes(new URL(dockerHost).hostname) ? undefined : dockerHost;
-}
-
-/** @returns what keeps previews from the host, or why nothing does. */
-async function raiseWalls(config: Config, log: Logger): Promise<string> {
-  if (config.firewall === 'off') return 'off';
-  try {
-    await iptablesFirewall({ searchPath: config.path, egress: config.egress }).ensure();
-    return `up (egress: ${config.egress})`;
-  } catch (error) {
-    if (config.firewall === 'on') throw error;
-    log.warn({ reason: messageOf(error) }, 'previews can reach the host');
-    return `down: ${messageOf(error)}`;
-  }
 }
 
 /** A container that ended or started outside a build hints its preview. */

@@ -4,7 +4,7 @@
  */
 import type { Firewall } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
-import { runProcess } from './run-process.ts';
+import { type ProcessResult, runProcess } from './run-process.ts';
 
 /** `internet`: everything but private addresses; `all`: those too; `none`: nothing. */
 export type Egress = 'internet' | 'all' | 'none';
@@ -16,49 +16,46 @@ export interface FirewallOptions {
 
 /** Interfaces of previews, as `bridgeName` names them. */
 const INTERFACES = 'th+';
-const INPUT = 'TREEHOUSE-INPUT';
-const FORWARD = 'TREEHOUSE-FORWARD';
+/** Chain → where the hook is that leads into it. */
+const HOOKS: Readonly<Record<string, string>> = { 'TREEHOUSE-INPUT': 'INPUT', 'TREEHOUSE-FORWARD': 'DOCKER-USER' };
 
 /** RFC 1918, RFC 6598 and benchmarks' networks (RFC 2544). */
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '198.18.0.0/15'];
 /** Link-local, where clouds answer with the machine's own credentials. */
 const LINK_LOCAL = '169.254.0.0/16';
 
+const TRIES = 5;
+
 export function iptablesFirewall(options: FirewallOptions): Firewall {
-  async function iptables(...args: string[]): Promise<boolean> {
-    const result = await runProcess({
-      command: 'iptables',
-      // Others change the table too.
-      args: ['--wait', '5', ...args],
+  async function run(command: string, args: readonly string[], input?: string): Promise<ProcessResult> {
+    return runProcess({
+      command,
+      args,
       env: { PATH: options.searchPath },
+      ...(input === undefined ? {} : { input }),
       timeoutMs: 20_000,
-      signal: AbortSignal.timeout(20_000),
-      allowExit: [1],
+      signal: new AbortController().signal,
+      allowExit: [1, 2, 4],
       act: 'setting up the firewall',
     });
-    return result.exitCode === 0;
-  }
-
-  async function must(...args: string[]): Promise<void> {
-    if (!(await iptables(...args))) throw new Error(`iptables ${args.join(' ')} was refused`);
-  }
-
-  /** The chain holds exactly these rules, and the hook leads into it first. */
-  async function chain(name: string, hook: string, rules: readonly (readonly string[])[]): Promise<void> {
-    if (!(await iptables('-N', name))) await must('-F', name);
-    for (const rule of rules) await must('-A', name, ...rule);
-    while (await iptables('-D', hook, '-i', INTERFACES, '-j', name));
-    await must('-I', hook, '-i', INTERFACES, '-j', name);
   }
 
   return {
     async ensure() {
       try {
-        await chain(INPUT, 'INPUT', [
-          ['-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'RETURN'],
-          ['-j', 'DROP'],
-        ]);
-        await chain(FORWARD, 'DOCKER-USER', forwardRules(options.egress));
+        // Others change the table too, another Treehouse among them: what was read may be old when it is written.
+        let failure: string | undefined;
+        for (let tries = 0; tries < TRIES; tries++) {
+          const saved = await run('iptables-save', ['-t', 'filter']);
+          if (saved.exitCode !== 0) throw new Error(reason(saved));
+          const change = changeOf(saved.stdout, options.egress);
+          if (change === undefined) return tries > 0;
+          // All of it at once or nothing: at no moment is there less of a wall than before.
+          const written = await run('iptables-restore', ['--wait', '5', '--noflush'], change);
+          failure = written.exitCode === 0 ? undefined : reason(written);
+        }
+        if (failure !== undefined) throw new Error(failure);
+        return true;
       } catch (cause) {
         const text = `previews cannot be kept from the host by iptables (${messageOf(cause)}): run Treehouse as root beside its engine, or set TREEHOUSE_FIREWALL=off and keep them apart yourself`;
         throw new TreehouseError('bad-config', text, { cause });
@@ -67,21 +64,61 @@ export function iptablesFirewall(options: FirewallOptions): Firewall {
   };
 }
 
-function forwardRules(egress: Egress): readonly (readonly string[])[] {
-  const between = ['-o', INTERFACES, '-j', 'RETURN'];
-  const answers = ['-m', 'conntrack', '--ctstate', 'ESTABLISHED,RELATED', '-j', 'RETURN'];
-  const metadata = ['-d', LINK_LOCAL, '-j', 'REJECT'];
-  if (egress === 'all') return [metadata, ['-j', 'RETURN']];
-  if (egress === 'none') return [answers, between, ['-j', 'REJECT']];
+function reason(result: ProcessResult): string {
+  return result.stderr.trim().split('\n')[0] ?? `exit code ${result.exitCode}`;
+}
+
+/**
+ * Pure: what `iptables-restore --noflush` is given so that the chains hold exactly our rules and the hooks into them come
+ * first; undefined where `saved`, of `iptables-save`, says so already.
+ */
+export function changeOf(saved: string, egress: Egress): string | undefined {
+  const lines = saved.split('\n').map((line) => line.trim());
+  const chains = { 'TREEHOUSE-INPUT': INPUT_RULES, 'TREEHOUSE-FORWARD': forwardRules(egress) };
+  const change = Object.entries(chains).flatMap(([name, rules]) => [
+    ...chainChange(lines, name, rules),
+    ...hookChange(lines, name),
+  ]);
+  // Chains are declared before rules that lead into them.
+  const [declared, rest] = [change.filter((one) => one.startsWith(':')), change.filter((one) => !one.startsWith(':'))];
+  return change.length === 0 ? undefined : `${['*filter', ...declared, ...rest, 'COMMIT'].join('\n')}\n`;
+}
+
+/** Declaring a chain empties it. */
+function chainChange(lines: readonly string[], name: string, rules: readonly string[]): string[] {
+  const wanted = rules.map((rule) => `-A ${name} ${rule}`);
+  const there = lines.filter((line) => line.startsWith(`-A ${name} `));
+  const known = lines.some((line) => line.startsWith(`:${name} `));
+  return known && there.join('\n') === wanted.join('\n') ? [] : [`:${name} - [0:0]`, ...wanted];
+}
+
+function hookChange(lines: readonly string[], name: string): string[] {
+  const hook = HOOKS[name];
+  const rule = `${hook} -i ${INTERFACES} -j ${name}`;
+  const there = lines.filter((line) => line.startsWith(`-A ${hook} `));
+  const mine = there.filter((line) => line === `-A ${rule}`);
+  if (mine.length === 1 && there[0] === mine[0]) return [];
+  return [...mine.map(() => `-D ${rule}`), `-I ${rule}`];
+}
+
+// Rules are written as iptables-save writes them, so that the two can be compared.
+const ANSWERS = '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN';
+const BETWEEN = `-o ${INTERFACES} -j RETURN`;
+const reject = (to: string) => `-d ${to} -j REJECT --reject-with icmp-port-unreachable`;
+const INPUT_RULES = [ANSWERS, '-j DROP'];
+
+function forwardRules(egress: Egress): readonly string[] {
+  if (egress === 'all') return [reject(LINK_LOCAL), '-j RETURN'];
+  if (egress === 'none') return [ANSWERS, BETWEEN, '-j REJECT --reject-with icmp-port-unreachable'];
   return [
-    answers,
+    ANSWERS,
     // Bridges are kept apart by docker itself; inside one, this is how services reach each other.
-    between,
-    metadata,
+    BETWEEN,
+    reject(LINK_LOCAL),
     // The engine's resolver asks from inside the container's network.
-    ['-p', 'udp', '--dport', '53', '-j', 'RETURN'],
-    ['-p', 'tcp', '--dport', '53', '-j', 'RETURN'],
-    ...PRIVATE.map((network) => ['-d', network, '-j', 'REJECT']),
-    ['-j', 'RETURN'],
+    '-p udp -m udp --dport 53 -j RETURN',
+    '-p tcp -m tcp --dport 53 -j RETURN',
+    ...PRIVATE.map(reject),
+    '-j RETURN',
   ];
 }

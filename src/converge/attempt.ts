@@ -13,12 +13,13 @@ import { checkout } from './checkout.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { scanImages } from './images.ts';
 import { appInstances } from './instances.ts';
+import { makeNetworks, type Networks } from './networks.ts';
 import { observeDesired, type World } from './observe.ts';
 import { type Planned, planStack } from './plan.ts';
 import { pushImages } from './push.ts';
 import { routeTo } from './route.ts';
 import { fetchSecrets, sweepSecrets } from './secrets.ts';
-import { makeNetworks, type Started, startStack } from './start.ts';
+import { type Started, startStack } from './start.ts';
 import { runTest } from './test.ts';
 
 export interface AttemptInput {
@@ -82,7 +83,9 @@ async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToR
     run.know(await fetchSecrets(deps, run, planned.stack));
     return planned;
   });
-  const networks = makeNetworks(deps, run, plan.stack, 'app');
+  const networks = makeNetworks(deps, run, plan.stack.networks, 'app');
+  // It is awaited by the stage that needs it; until then a failure is not unhandled.
+  networks.catch(() => undefined);
   try {
     return await afterPlan(deps, run, world, plan, networks, commitToRoute);
   } finally {
@@ -96,11 +99,9 @@ async function afterPlan(
   run: BuildRun,
   world: World,
   plan: Planned,
-  networks: Promise<ReadonlyMap<string, string>>,
+  networks: Promise<Networks>,
   commitToRoute: () => void,
 ): Promise<Served> {
-  // It is awaited by the stage that needs it; until then a failure is not unhandled.
-  networks.catch(() => undefined);
   const { stack } = plan;
   const images = await run.stage(
     'build',

@@ -12,6 +12,7 @@ import type {
   Registry,
   Repository,
   Store,
+  Walls,
 } from '../domain/ports.ts';
 import type { SecretSource } from '../domain/secrets.ts';
 import type { ImageStore, ScanImage } from '../domain/supply.ts';
@@ -31,6 +32,7 @@ export interface ConvergeDeps {
   readonly registry: Registry | undefined;
   readonly store: Store;
   readonly probe: Probe;
+  readonly walls: Walls;
   readonly log: Logger;
   readonly repositories: readonly Repository[];
   /** See LABEL.instance. */

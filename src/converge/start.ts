@@ -1,19 +1,10 @@
 /** Stage 6: the new containers beside the old, in networks of their own, until all are healthy. */
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import {
-  bridgeName,
-  composeFile,
-  labelsFor,
-  plannedFacts,
-  projectName,
-  type ServiceInstance,
-} from '../domain/compose-file.ts';
+import { composeFile, plannedFacts, projectName, type ServiceInstance } from '../domain/compose-file.ts';
 import { differences } from '../domain/isolation.ts';
-import { LABEL } from '../domain/labels.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import { layerOf } from '../domain/secrets.ts';
-import type { Stack } from '../domain/stack.ts';
 import { planStart, type StartPlan, startPlanText } from '../domain/start-plan.ts';
 import { TreehouseError } from '../errors.ts';
 import { STOP_GRACE } from '../teardown/retire.ts';
@@ -26,36 +17,6 @@ export interface Started {
   readonly plan: StartPlan;
   /** Every container of the new stack, kept ones included. */
   readonly containers: readonly ObservedContainer[];
-}
-
-/** The engine's name of a network of this build. */
-function networkName(run: BuildRun, role: 'app' | 'test', key: string): string {
-  return `${projectName(run.preview, role)}-${run.build}-${key}`;
-}
-
-/** Makes the build's networks; done while the images are built, since it takes as long as starting half a container. */
-export async function makeNetworks(
-  deps: Pick<ConvergeDeps, 'engine' | 'instance'>,
-  run: BuildRun,
-  stack: Stack,
-  role: 'app' | 'test',
-): Promise<ReadonlyMap<string, string>> {
-  const names = new Map(Object.keys(stack.networks).map((key) => [key, networkName(run, role, key)]));
-  await Promise.all(
-    [...names].map(([key, name]) =>
-      deps.engine.createNetwork({
-        name,
-        bridge: bridgeName(name),
-        internal: stack.networks[key]?.internal === true,
-        labels: labelsFor(deps.instance, run.preview, role === 'app' ? 'network' : 'test', {
-          [LABEL.build]: run.build,
-          [LABEL.commit]: run.commit,
-          [LABEL.network]: key,
-        }),
-      }),
-    ),
-  );
-  return names;
 }
 
 export async function startStack(

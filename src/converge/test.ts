@@ -9,8 +9,9 @@ import type { Images } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { instance } from './instances.ts';
+import { makeNetworks } from './networks.ts';
 import { sweepSecrets } from './secrets.ts';
-import { createContainers, makeNetworks, missing } from './start.ts';
+import { createContainers, missing } from './start.ts';
 
 /** Seconds that a test may run. */
 const TEST_LIMIT = 15 * 60;
@@ -43,7 +44,7 @@ async function runService(deps: ConvergeDeps, run: BuildRun, { stack, test, imag
     stack.services,
   );
   const instances = await Promise.all([...needed, service].map((one) => instance(deps, run, one, images, undefined)));
-  const networks = await makeNetworks(deps, run, stack, 'test');
+  const networks = await makeNetworks(deps, run, stack.networks, 'test');
   const made = await createContainers(deps, run, instances, networks, 'test');
   const onLine = run.lines('test', 'treehouse');
   const items = needed.map((one) => ({ service: one, container: made.get(one.name) ?? missing(one.name) }));

@@ -228,6 +228,15 @@ export interface Probe {
 
 /** Keeps previews from the host and from what lies near it. */
 export interface Firewall {
-  /** Makes the rules be there; run again, it changes nothing. @throws `bad-config` where the host does not let us. */
-  ensure(): Promise<void>;
+  /**
+   * Makes the rules be there, at no moment less of them than before; run again, it changes nothing.
+   * @returns whether they were not there, or not all. @throws `bad-config` where the host does not let us.
+   */
+  ensure(): Promise<boolean>;
+}
+
+/** The firewall, looked after. */
+export interface Walls {
+  /** Makes sure of them before anything of a preview starts. @throws where they must be up and are not. */
+  stand(): Promise<void>;
 }
