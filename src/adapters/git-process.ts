@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { GitError, GitPluginError, simpleGit } from 'simple-git';
 import { abortReason } from '../errors.ts';
+import { timeLimit } from '../time-limit.ts';
 
 export interface GitSurroundings {
   /** PATH for git and what it starts (ssh). */
@@ -55,8 +56,8 @@ const ALLOWED = ['GIT_CONFIG_NOSYSTEM', 'GIT_CONFIG_GLOBAL', 'GIT_TERMINAL_PROMP
  */
 export async function runGit(around: GitSurroundings, call: GitCall): Promise<string> {
   if (call.signal.aborted) throw abortReason(call.signal);
-  const limit = AbortSignal.timeout(call.timeoutMs);
-  const either = AbortSignal.any([call.signal, limit]);
+  const limit = timeLimit(call.signal, call.timeoutMs);
+  const either = limit.signal;
   const mark = randomUUID();
   const git = simpleGit({
     baseDir: call.directory,
@@ -88,9 +89,10 @@ export async function runGit(around: GitSurroundings, call: GitCall): Promise<st
     return await git.raw([...call.args]);
   } catch (error) {
     if (call.signal.aborted) throw abortReason(call.signal);
-    if (limit.aborted) throw new GitFailure(undefined, `it took longer than ${call.timeoutMs / 1000} s`);
+    if (limit.reached()) throw new GitFailure(undefined, `it took longer than ${call.timeoutMs / 1000} s`);
     throw error;
   } finally {
+    limit.clear();
     done.abort();
   }
 }

@@ -4,6 +4,7 @@ import type { ObservedContainer } from '../domain/observed.ts';
 import { type Stack, withDependencies } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { removeBuild } from '../teardown/remove.ts';
+import { timeLimit } from '../time-limit.ts';
 import { bringUp } from './bring-up.ts';
 import type { Images } from './build.ts';
 import type { BuildRun } from './build-run.ts';
@@ -61,13 +62,17 @@ async function runService(deps: ConvergeDeps, run: BuildRun, { stack, test, imag
 }
 
 async function runToEnd(deps: ConvergeDeps, run: BuildRun, container: ObservedContainer): Promise<number> {
-  const limit = AbortSignal.timeout(TEST_LIMIT * 1000);
-  const signal = AbortSignal.any([run.signal, limit]);
-  await deps.engine.start(container.id);
-  await deps.engine.logs(container.id, { follow: true }, run.lines('test', container.service), signal);
-  run.signal.throwIfAborted();
-  if (limit.aborted) {
-    throw new TreehouseError('test-failed', `the tests took longer than ${TEST_LIMIT / 60} minutes and were ended`);
+  const limit = timeLimit(run.signal, TEST_LIMIT * 1000);
+  const { signal } = limit;
+  try {
+    await deps.engine.start(container.id);
+    await deps.engine.logs(container.id, { follow: true }, run.lines('test', container.service), signal);
+    run.signal.throwIfAborted();
+    if (limit.reached()) {
+      throw new TreehouseError('test-failed', `the tests took longer than ${TEST_LIMIT / 60} minutes and were ended`);
+    }
+    return await deps.engine.wait(container.id, signal);
+  } finally {
+    limit.clear();
   }
-  return deps.engine.wait(container.id, signal);
 }

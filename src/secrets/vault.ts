@@ -1,6 +1,7 @@
 /** HashiCorp Vault over HTTP: KV versions 1 and 2, with a token or an AppRole (developer.hashicorp.com/vault/api-docs). */
 import { setTimeout as delay } from 'node:timers/promises';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+import { timeLimit } from '../time-limit.ts';
 
 export interface VaultSettings {
   /** `https://vault.example.com:8200`. */
@@ -123,7 +124,16 @@ export function createVault(settings: VaultSettings, pace: Pace = PACE): Vault {
   }
 
   async function askOnce(url: string, signal: AbortSignal, request: Request): Promise<Answer> {
-    const both = AbortSignal.any([signal, AbortSignal.timeout(pace.timeoutMs)]);
+    const tooLong = new DOMException('no answer', 'TimeoutError');
+    const limit = timeLimit(signal, pace.timeoutMs, tooLong);
+    try {
+      return await follow(url, limit.signal, request);
+    } finally {
+      limit.clear();
+    }
+  }
+
+  async function follow(url: string, signal: AbortSignal, request: Request): Promise<Answer> {
     const options: RequestInit = {
       method: request.method ?? 'GET',
       headers: {
@@ -133,7 +143,7 @@ export function createVault(settings: VaultSettings, pace: Pace = PACE): Vault {
       },
       ...(request.body === undefined ? {} : { body: JSON.stringify(request.body) }),
       redirect: 'manual',
-      signal: both,
+      signal,
     };
     let response = await fetch(url, options);
     // A standby leads to the active node, as Vault's own clients follow it: once, and never to an open line.

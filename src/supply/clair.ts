@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Finding, Published, ScanSettings, ScanTarget } from '../domain/supply.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { timeLimit } from '../time-limit.ts';
 import { isLoopback } from './reference.ts';
 import { readClair, readReport } from './reports.ts';
 
@@ -17,7 +18,8 @@ export async function scanByClair(
   target: ScanTarget,
   outer: AbortSignal,
 ): Promise<readonly Finding[]> {
-  const signal = AbortSignal.any([outer, AbortSignal.timeout(settings.timeoutMs)]);
+  const limit = timeLimit(outer, settings.timeoutMs);
+  const { signal } = limit;
   const base = new URL(settings.url ?? 'http://127.0.0.1:6060');
   return target.publish(async (published) => {
     try {
@@ -36,6 +38,8 @@ export async function scanByClair(
       outer.throwIfAborted();
       if (signal.aborted) throw away(`no answer within ${settings.timeoutMs / 1000} s`, error);
       throw error;
+    } finally {
+      limit.clear();
     }
   });
 }
