@@ -6,6 +6,8 @@ import type Docker from 'dockerode';
 import { composeCommands, findPlugin } from './adapters/compose.ts';
 import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { engineBuilder } from './adapters/engine-build.ts';
+import { containerMaker } from './adapters/engine-create.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
@@ -171,7 +173,8 @@ async function start(
     }),
     secrets,
     composer: rememberingComposer(commands),
-    builder: commands,
+    maker: containerMaker(docker),
+    builder: engineBuilder(docker, commands),
     gateway: nginx.gateway,
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
     store,

@@ -6,6 +6,7 @@ import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import path from 'node:path';
 import type { Builder, BuildTarget, Composer } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
+import { BUILD_TIMEOUT, buildFailure } from './build-failure.ts';
 import { onlyKnownWords } from './compose-words.ts';
 import { ProcessError, runProcess } from './run-process.ts';
 
@@ -44,11 +45,7 @@ export async function findPlugin(name: 'docker-compose' | 'docker-buildx', userH
   );
 }
 
-/** BuildKit's own argument: cache mounts of one id are shared by all builds that have the same. */
-const CACHE_NAMESPACE = 'BUILDKIT_CACHE_MOUNT_NS';
 const CONFIG_TIMEOUT = 20_000;
-const CREATE_TIMEOUT = 120_000;
-const BUILD_TIMEOUT = 15 * 60_000;
 const MAX_MODEL = 20 * 1024 * 1024;
 /** Bytes of memory for reading a file, whose variables can make it grow without end. */
 const READ_MEMORY = 1024 * 1024 * 1024;
@@ -116,37 +113,11 @@ export function composeCommands(options: CommandOptions): Composer & Builder {
       });
     },
 
-    async create({ project, directory, model, onLine, signal }) {
-      await runProcess({
-        command: options.compose,
-        args: [
-          ...['-p', project, '--project-directory', directory, '--env-file', '/dev/null', '-f', '-'],
-          ...['create', '--no-build', '--pull', 'never', '--quiet-pull'],
-        ],
-        cwd: directory,
-        env: await environment(),
-        input: JSON.stringify(model),
-        timeoutMs: CREATE_TIMEOUT,
-        signal,
-        onLine,
-        act: 'making the containers',
-      }).catch((error: unknown) => {
-        if (error instanceof ProcessError && error.exitCode !== undefined) {
-          throw new TreehouseError('start-failed', `making the containers failed: ${lastLine(error.tail)}`, {
-            cause: error,
-          });
-        }
-        throw error;
-      });
-    },
-
     async build({ root, targets, onLine, signal }) {
       await scratch(async (folder) => {
-        const [only, ...others] = targets;
-        const plain = only && others.length === 0 ? buildArguments(root, only) : undefined;
         await runProcess({
           command: options.buildx,
-          args: plain ?? (await bakeArguments(folder, root, targets)),
+          args: await bakeArguments(folder, root, targets),
           // Not the checkout, whose `.env` bake would read.
           cwd: folder,
           env: await environment(),
@@ -156,30 +127,12 @@ export function composeCommands(options: CommandOptions): Composer & Builder {
           act: 'building the images',
         }).catch((error: unknown) => {
           if (error instanceof ProcessError && (error.exitCode !== undefined || error.timedOut))
-            throw buildFailure(error);
+            throw buildFailure({ said: error.tail, timedOut: error.timedOut, cause: error });
           throw error;
         });
       });
     },
   };
-}
-
-/**
- * `buildx build` takes a third less time than `buildx bake` where there is one image. Values of a repository's own arguments stay
- * out of the process list, so whatever has some is baked.
- */
-function buildArguments(root: string, target: BuildTarget): string[] | undefined {
-  const { build, reference, labels } = target;
-  const own = Object.keys(build.args).filter((name) => name !== CACHE_NAMESPACE);
-  if (own.length > 0 || build.dockerfileInline !== undefined || Object.keys(build.contexts).length > 0)
-    return undefined;
-  const args = ['build', '--progress', 'plain', '--load', '--tag', reference];
-  for (const [name, value] of Object.entries(labels)) args.push('--label', `${name}=${value}`);
-  for (const [name, value] of Object.entries(build.args)) args.push('--build-arg', `${name}=${value}`);
-  if (build.dockerfile !== undefined) args.push('--file', path.join(root, build.dockerfile));
-  if (build.target !== undefined) args.push(`--target=${build.target}`);
-  if (build.noNetwork) args.push('--network', 'none');
-  return [...args, path.join(root, build.context)];
 }
 
 async function bakeArguments(folder: string, root: string, targets: readonly BuildTarget[]): Promise<string[]> {
@@ -278,34 +231,4 @@ async function unreadable(
     .replaceAll(`${input.root}/`, '');
   const shown = onlyKnownWords(said, [...texts, ...input.files, input.env ?? ''].join(' ')).slice(0, 400);
   return new TreehouseError('compose-unreadable', `the compose file cannot be read: ${shown}`, { cause: error });
-}
-
-function buildFailure(error: ProcessError): TreehouseError {
-  if (error.timedOut) {
-    return new TreehouseError('build-failed', 'building the images took longer than 15 minutes and was ended', {
-      cause: error,
-    });
-  }
-  if (/no space left on device/i.test(error.tail)) {
-    return new TreehouseError(
-      'disk-full',
-      'the disk is full, so the images could not be built; free some space, then redeploy',
-      {
-        kind: 'transient',
-        cause: error,
-      },
-    );
-  }
-  return new TreehouseError('build-failed', lastLine(error.tail).replace(/^ERROR: /, ''), { cause: error });
-}
-
-function lastLine(text: string): string {
-  return (
-    text
-      .trim()
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .at(-1)
-      ?.trim() ?? 'it said nothing'
-  );
 }

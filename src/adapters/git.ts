@@ -6,6 +6,7 @@ import type { CommitInfo, Git, Repository } from '../domain/ports.ts';
 import { abortReason, TreehouseError } from '../errors.ts';
 import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
 import { GitFailure, meansDiskFull, reasonOf, runGit, scrub } from './git-process.ts';
+import { stampOf } from './git-stamp.ts';
 
 export interface GitOptions {
   /** Treehouse's home; mirrors are in `mirrors` under it. */
@@ -142,15 +143,34 @@ export function createGit(options: GitOptions): Git {
       });
     },
 
-    objectId(repository, commit, path) {
-      const act = `looking up ${JSON.stringify(path)} in ${repository.name} at ${shortCommit(commit)}`;
+    stamp: async (repository) => stampOf(repository.url),
+
+    objectIds(repository, commit, paths) {
+      const act = `looking up files of ${repository.name} at ${shortCommit(commit)}`;
       return read({ repository, act, signal: never(), kind: 'transient' }, async (mirror) => {
-        const inside = pathInTree(path);
-        if (inside === undefined) return undefined;
+        const inside = new Map(paths.flatMap((one) => pathInTree(one) ?? []).map((one) => [one, undefined]));
+        const root = inside.delete('');
         try {
-          return (await git(mirror, ['rev-parse', '--verify', '--quiet', `${commit}:${inside}`], never())).trim();
+          const [tree, listed] = await Promise.all([
+            root ? git(mirror, ['rev-parse', '--verify', `${commit}^{tree}`], never()) : '',
+            // `./`, so that no path is a word of pathspecs; -t, since a folder and what is in it may both be asked for.
+            inside.size === 0
+              ? ''
+              : git(
+                  mirror,
+                  ['ls-tree', '-z', '-t', commit, '--', ...[...inside.keys()].map((one) => `./${one}`)],
+                  never(),
+                ),
+          ]);
+          const ids = parseTree(listed).set('', tree.trim());
+          return new Map(
+            paths.flatMap((path) => {
+              const id = ids.get(pathInTree(path) ?? '/');
+              return id === undefined || id === '' ? [] : [[path, id] as const];
+            }),
+          );
         } catch (error) {
-          if (error instanceof GitFailure && error.exitCode === 1) return undefined;
+          if (error instanceof GitFailure && !(await has(mirror, commit))) return new Map();
           throw error;
         }
       });
@@ -260,6 +280,16 @@ function parseHeads(text: string): ReadonlyMap<Branch, Commit> {
     }
   }
   return heads;
+}
+
+/** Of `ls-tree -z`: path → object id. */
+function parseTree(text: string): Map<string, string> {
+  const ids = new Map<string, string>();
+  for (const entry of text.split('\0')) {
+    const [, id, path] = /^\d+ \w+ ([0-9a-f]+)\t(.*)$/s.exec(entry) ?? [];
+    if (id !== undefined && path !== undefined) ids.set(path, id);
+  }
+  return ids;
 }
 
 function parseInfo(text: string): CommitInfo {

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
+import { join } from 'node:path';
 import { labelsFor } from '../domain/compose-file.ts';
 import { type ImageNames, imageNames, sourceHash } from '../domain/images.ts';
 import type { BuildTarget, ImageInfo } from '../domain/ports.ts';
@@ -27,10 +27,15 @@ export type Images = ReadonlyMap<string, ServiceImage>;
 
 export async function buildImages(deps: ConvergeDeps, run: BuildRun, { stack, drawn }: Planned): Promise<Images> {
   const services = everyService(stack);
-  const [named, admitted] = await Promise.all([
-    Promise.all(services.map((service) => nameOf(deps, run, service))),
+  const [sources, admitted] = await Promise.all([
+    contentIds(
+      deps,
+      run,
+      services.flatMap((one) => (one.build ? sourcesOf(one.build) : [])),
+    ),
     admitStackImages(deps, run, drawn),
   ]);
+  const named = services.map((service) => nameOf(deps, run, service, sources));
   const wanted = new Map(services.map((service, index) => [service.name, named[index]]));
 
   const targets = new Map<string, BuildTarget>();
@@ -48,7 +53,7 @@ export async function buildImages(deps: ConvergeDeps, run: BuildRun, { stack, dr
   }
   const pulls = services.filter((one) => one.image !== undefined).map((one) => one.image ?? '');
   await Promise.all([
-    targets.size === 0 ? undefined : bake(deps, run, [...targets.values()], admitted),
+    targets.size === 0 ? undefined : build(deps, run, [...targets.values()], admitted),
     ...[...new Set(pulls)].map((reference) => pullIfAbsent(deps, run, reference)),
   ]);
 
@@ -66,14 +71,14 @@ export async function buildImages(deps: ConvergeDeps, run: BuildRun, { stack, dr
   return images;
 }
 
-async function bake(
+async function build(
   deps: ConvergeDeps,
   run: BuildRun,
   targets: readonly BuildTarget[],
   admitted: ReadonlySet<string>,
 ): Promise<void> {
   const stranger = new AbortController();
-  const onLine = watchBuilder(admitted, run.lines('build', 'buildx'), (why) => stranger.abort(why));
+  const onLine = watchBuilder(admitted, run.lines('build', 'buildkit'), (why) => stranger.abort(why));
   const signal = AbortSignal.any([run.signal, stranger.signal]);
   const [built] = await Promise.allSettled([deps.builder.build({ root: run.checkout, targets, onLine, signal })]);
   if (stranger.signal.aborted) {
@@ -91,33 +96,44 @@ async function pullIfAbsent(deps: ConvergeDeps, run: BuildRun, reference: string
   await deps.engine.pull(reference, say, run.signal);
 }
 
-async function nameOf(deps: ConvergeDeps, run: BuildRun, service: StackService): Promise<ImageNames | undefined> {
-  if (!service.build) return undefined;
+function nameOf(
+  deps: ConvergeDeps,
+  run: BuildRun,
+  service: StackService,
+  contents: ReadonlyMap<string, string>,
+): ImageNames | undefined {
+  const { build } = service;
+  if (!build) return undefined;
   return imageNames({
     registry: deps.registry?.address,
     preview: run.preview,
     service: service.name,
     commit: run.commit,
-    source: sourceHash(await sourcesOf(deps, run, service.build)),
+    source: sourceHash([build, ...sourcesOf(build).map((path) => contents.get(path))]),
   });
 }
 
-async function sourcesOf(deps: ConvergeDeps, run: BuildRun, build: StackBuild): Promise<unknown[]> {
-  const contents = (name: string) => contentId(deps, run, name);
+/** Paths whose contents an image is made of. */
+function sourcesOf(build: StackBuild): string[] {
   const contexts = Object.entries(build.contexts).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Promise.all([
-    build,
-    contents(build.context),
-    build.dockerfile === undefined ? '' : contents(build.dockerfile),
-    ...contexts.map(([, folder]) => contents(folder)),
-  ]);
+  const dockerfile = build.dockerfile === undefined ? [] : [build.dockerfile];
+  return [build.context, ...dockerfile, ...contexts.map(([, folder]) => folder)];
 }
 
-/** git's id of a path of the commit; a file that a template brought is hashed. */
-export async function contentId(deps: Pick<ConvergeDeps, 'git'>, run: BuildRun, name: string): Promise<string> {
-  const id = await deps.git.objectId(run.repository, run.commit, name);
-  if (id !== undefined) return id;
-  return createHash('sha256')
-    .update(await readFile(path.join(run.checkout, name)))
-    .digest('hex');
+/** git's ids of paths of the commit; a file that a template brought is hashed. */
+export async function contentIds(
+  deps: Pick<ConvergeDeps, 'git'>,
+  run: BuildRun,
+  paths: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  if (paths.length === 0) return new Map();
+  const known = await deps.git.objectIds(run.repository, run.commit, paths);
+  const brought = paths.filter((path) => !known.has(path));
+  const hashed = await Promise.all(
+    brought.map(async (path) => {
+      const content = await readFile(join(run.checkout, path));
+      return [path, createHash('sha256').update(content).digest('hex')] as const;
+    }),
+  );
+  return new Map([...known, ...hashed]);
 }

@@ -8,6 +8,7 @@ import type {
   Engine,
   Gateway,
   Git,
+  Maker,
   Probe,
   Registry,
   Repository,
@@ -26,6 +27,7 @@ export interface ConvergeDeps {
   readonly scan: ScanImage;
   readonly secrets: SecretSource;
   readonly composer: Composer;
+  readonly maker: Maker;
   readonly builder: Builder;
   readonly gateway: Gateway;
   /** Undefined: nothing is pushed. */

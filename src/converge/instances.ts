@@ -5,7 +5,7 @@ import type { Exposure, Mount, Stack, StackService } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { anonymousVolume } from '../policy/harden.ts';
 import { RESERVED_VARIABLES } from '../policy/table.ts';
-import { contentId, type Images, type ServiceImage } from './build.ts';
+import { contentIds, type Images, type ServiceImage } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
@@ -38,7 +38,8 @@ export async function instance(
     ...whole.mounts.flatMap((one) => (one.kind === 'bind' ? [one.path] : [])),
     ...whole.files.flatMap((one) => (one.content === undefined ? [one.path] : [])),
   ];
-  const contents = await Promise.all(paths.map((one) => contentId(deps, run, one)));
+  const ids = await contentIds(deps, run, paths);
+  const contents = paths.map((path) => ids.get(path) ?? '');
   const marks = (whole.secrets ?? []).map((one) => run.secrets().mark(service.name, one.name));
   return {
     service: whole,

@@ -1,7 +1,7 @@
 /** Stage 6: the new containers beside the old, in networks of their own, until all are healthy. */
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { composeFile, plannedFacts, projectName, type ServiceInstance } from '../domain/compose-file.ts';
+import { composeFile, plannedFacts, projectName, type ServiceInstance, serviceKey } from '../domain/compose-file.ts';
 import { differences } from '../domain/isolation.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import { layerOf } from '../domain/secrets.ts';
@@ -41,7 +41,7 @@ export async function startStack(
   for (const line of startPlanText(plan).split('\n')) say(line);
 
   const kept = plan.steps.flatMap((step) => (step.op === 'keep' ? [step] : []));
-  await Promise.all(
+  const joining = Promise.all(
     kept.map(async (step) => {
       const service = instances.find((one) => one.service.name === step.service)?.service;
       for (const [key, aliases] of Object.entries(service?.networks ?? {})) {
@@ -53,13 +53,15 @@ export async function startStack(
   const fresh = instances.filter((one) =>
     plan.steps.some((step) => step.op !== 'keep' && step.service === one.service.name),
   );
-  const made = await createContainers(deps, run, fresh, networks, 'app');
+  const [made, joined] = await Promise.allSettled([createContainers(deps, run, fresh, networks, 'app'), joining]);
+  if (made.status === 'rejected') throw made.reason;
+  if (joined.status === 'rejected') throw joined.reason;
   onMade();
   const items = fresh.map((one): StartItem => {
     const step = plan.steps.find((other) => other.service === one.service.name);
     return {
       service: one.service,
-      container: made.get(one.service.name) ?? missing(one.service.name),
+      container: made.value.get(one.service.name) ?? missing(one.service.name),
       ...(step?.op === 'replace' ? { before: () => stopAll(deps, step.old) } : {}),
     };
   });
@@ -78,7 +80,7 @@ export async function startStack(
 
 /** Service → its new container, created and not started. */
 export async function createContainers(
-  deps: Pick<ConvergeDeps, 'composer' | 'engine' | 'instance' | 'seccomp'>,
+  deps: Pick<ConvergeDeps, 'engine' | 'instance' | 'maker' | 'seccomp'>,
   run: BuildRun,
   instances: readonly ServiceInstance[],
   networks: ReadonlyMap<string, string>,
@@ -101,23 +103,18 @@ export async function createContainers(
     seccomp: deps.seccomp,
     ...(asking.length === 0 ? {} : { secrets: await run.secrets().lay(layerOf(run.build, role), asking) }),
   };
-  await deps.composer.create({
-    project,
-    directory: run.checkout,
-    model: composeFile(file),
-    onLine: () => undefined,
-    signal: run.signal,
-  });
-  const stack = await deps.engine.observe(run.preview.id);
-  const mine = stack.containers.filter((one) => one.build === run.build && one.role === role);
-  const made = new Map(mine.map((one) => [one.service, one]));
-  await Promise.all(
+  run.signal.throwIfAborted();
+  const ids = await deps.maker.create({ project, model: composeFile(file) });
+  const looked = await Promise.all(
     instances.map(async (one) => {
-      const container = made.get(one.service.name) ?? missing(one.service.name);
-      refuseDifferent(one.service.name, differences(await deps.engine.facts(container.id), plannedFacts(one, file)));
+      const { name } = one.service;
+      const id = ids.get(serviceKey(name, run.build)) ?? missing(name);
+      const [container, facts] = await Promise.all([deps.engine.container(id), deps.engine.facts(id)]);
+      refuseDifferent(name, differences(facts, plannedFacts(one, file)));
+      return [name, container ?? missing(name)] as const;
     }),
   );
-  return made;
+  return new Map(looked);
 }
 
 /** Before anything of the branch runs, the engine's own word is compared with the plan. */

@@ -82,7 +82,7 @@ export function labelsFor(
   };
 }
 
-/** A model for `docker compose create`; values stay in compose's own form, with `$` doubled. */
+/** A model of containers in Compose's own words; values stay in its form, with `$` doubled. */
 export function composeFile(input: ComposeFileInput): Record<string, unknown> {
   const services: Record<string, unknown> = {};
   const volumes: Record<string, unknown> = {};

@@ -45,12 +45,14 @@ export interface Git {
   head(repository: Repository, branch: Branch, signal: AbortSignal): Promise<Commit | undefined>;
   /** Every branch of the remote. @throws transient `git-failed`. */
   branches(repository: Repository, signal: AbortSignal): Promise<ReadonlyMap<Branch, Commit>>;
+  /** Is another whenever a branch of a repository on this machine moved; undefined where that takes more than a look at its files. */
+  stamp(repository: Repository): Promise<string | undefined>;
   /** Lays a commit that `head` fetched out in `directory`, which must not exist yet. */
   checkout(repository: Repository, commit: Commit, directory: string, signal: AbortSignal): Promise<void>;
   /** Removes a checkout and what git remembers of it; nothing where it is gone already. */
   removeCheckout(repository: Repository, directory: string): Promise<void>;
-  /** Object id of a path (file or folder) in a commit, `''` for the root; undefined where there is none. */
-  objectId(repository: Repository, commit: Commit, path: string): Promise<string | undefined>;
+  /** Object ids of paths (files or folders) in a commit, `''` for the root; those that are not there are left out. */
+  objectIds(repository: Repository, commit: Commit, paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
   describe(repository: Repository, commit: Commit): Promise<CommitInfo>;
   /** Drops what the mirror keeps of a branch that is gone. */
   forget(repository: Repository, branch: Branch): Promise<void>;
@@ -135,7 +137,7 @@ export interface NewNetwork {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** The Docker engine: all that is read, watched, joined and removed. What compose and buildx define is theirs. */
+/** The Docker engine: all that is read, watched, joined and removed. What a compose file means is for Compose to say. */
 export interface Engine {
   /** All that carries the preview's label. */
   observe(preview: PreviewId): Promise<ObservedStack>;
@@ -180,7 +182,7 @@ export interface Engine {
   removeVolume(volume: string): Promise<void>;
 }
 
-/** `docker compose`, for what it alone defines: reading a file and making containers of it. */
+/** `docker compose`, for what it alone defines: what a file says. */
 export interface Composer {
   /** The parsed output of `config`. @throws `compose-unreadable` with a message fit for a developer. */
   read(input: {
@@ -191,14 +193,15 @@ export interface Composer {
     readonly fingerprint?: string | undefined;
     readonly signal: AbortSignal;
   }): Promise<unknown>;
-  /** Makes the containers of a model, and its volumes; starts nothing. */
-  create(input: {
-    readonly project: string;
-    readonly directory: string;
-    readonly model: unknown;
-    readonly onLine: OnLine;
-    readonly signal: AbortSignal;
-  }): Promise<void>;
+}
+
+/** Makes what a compose model of ours says. */
+export interface Maker {
+  /**
+   * Its containers and volumes, labelled as the project's; starts nothing.
+   * @returns key of the service → id of its container. @throws `start-failed`
+   */
+  create(input: { readonly project: string; readonly model: unknown }): Promise<ReadonlyMap<string, string>>;
 }
 
 export interface BuildTarget {
@@ -209,7 +212,7 @@ export interface BuildTarget {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-/** `docker buildx bake`: all targets in one go, in parallel. */
+/** BuildKit: all targets in one go, in parallel. */
 export interface Builder {
   build(input: {
     /** The checkout. */

@@ -31,9 +31,14 @@ export function startPolling(options: PollOptions): Poller {
   const local = options.repositories.filter((one) => isLocal(one.url));
   let running: Promise<void> = Promise.resolve();
 
+  /** Repository → its stamp when its branches were last looked at. */
+  const stamps = new Map<string, string>();
+
   /** Hints the branches that moved, came or went; all of them where `all` is set. */
   async function lookAt(repository: Repository, all: boolean): Promise<void> {
     const before = heads.get(repository.name);
+    const stamp = await options.git.stamp(repository);
+    if (!all && stamp !== undefined && stamps.get(repository.name) === stamp) return;
     const now = await options.git.branches(repository, over.signal);
     heads.set(repository.name, now);
     const branches = new Set([...now.keys(), ...(before?.keys() ?? [])]);
@@ -42,6 +47,8 @@ export function startPolling(options: PollOptions): Poller {
       if (!all && before?.get(branch) === now.get(branch)) continue;
       await hint({ id: previewId(repository.slug, branch), repository: repository.name, branch });
     }
+    // Taken before the look: what moves meanwhile is seen by the next.
+    if (stamp !== undefined) stamps.set(repository.name, stamp);
   }
 
   async function hint(key: PreviewKey): Promise<void> {

@@ -5,7 +5,7 @@ import { fullName, parseImageName } from './reference.ts';
 const DRAWN =
   /^#\d+ (?:\[[^\]]*\] load metadata for |resolve image config for (?:docker-image:\/\/)?)([^\s]{1,600})\s*$/;
 
-/** The image that a line of `buildx --progress plain` says was drawn in. */
+/** The image that a line of BuildKit's progress, as buildx prints it, says was drawn in. */
 export function drawnByBuilder(line: string): string | undefined {
   const reference = DRAWN.exec(line)?.[1];
   const name = reference === undefined ? undefined : parseImageName(reference);

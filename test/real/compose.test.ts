@@ -1,5 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: templates of bake, which must stay what they are.
-/** Building and making containers by the real buildx and compose. */
+/** Building by the real BuildKit, through the engine and through buildx. */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
@@ -8,8 +8,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { findPlugin } from '../../src/adapters/compose.ts';
 import { connectEngine, dockerEngine } from '../../src/adapters/engine.ts';
+import { engineBuilder } from '../../src/adapters/engine-build.ts';
 import { LABEL } from '../../src/domain/labels.ts';
-import type { BuildTarget } from '../../src/domain/ports.ts';
+import type { Builder, BuildTarget } from '../../src/domain/ports.ts';
 import type { StackBuild } from '../../src/domain/stack.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { type Court, type Layout, openCourt } from '../support/judge.ts';
@@ -47,13 +48,6 @@ interface Built {
   readonly lines: readonly string[];
 }
 
-async function build(files: Layout, targets: readonly BuildTarget[], signal = never): Promise<Built> {
-  const root = await court.layOut(files);
-  const lines: string[] = [];
-  await court.commands.build({ root, targets, onLine: (line) => lines.push(line), signal });
-  return { root, lines };
-}
-
 /** What a command in the image prints. */
 async function says(service: string, ...command: string[]): Promise<string> {
   const { stdout } = await run('docker', ['run', '--rm', `${RUN}/${service}:1`, ...command]);
@@ -69,7 +63,23 @@ async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
   return error as TreehouseError;
 }
 
-describe('a build', () => {
+// Both must do the same: which one builds depends on what the target needs.
+describe.each([
+  ['the engine', (one: Court): Builder => engineBuilder(docker, one.commands)],
+  ['buildx', (one: Court): Builder => one.commands],
+])('a build by %s', (by, builderOf) => {
+  let builder: Builder;
+  beforeAll(() => {
+    builder = builderOf(court);
+  });
+
+  async function build(files: Layout, targets: readonly BuildTarget[], signal = never): Promise<Built> {
+    const root = await court.layOut(files);
+    const lines: string[] = [];
+    await builder.build({ root, targets, onLine: (line) => lines.push(line), signal });
+    return { root, lines };
+  }
+
   it('takes every text as it is: bake would fill in templates', async () => {
     const text = '${x} %{y} $${z} %%{w} ${upper("a")} $HOME "quoted" \\ `id` $(id)';
     const files = { Dockerfile: 'FROM busybox\nARG A\nENV A=$A\nCOPY . /site/\n', 'a ${b}.txt': 'a file' };
@@ -101,9 +111,10 @@ describe('a build', () => {
     // Each waits for a mark of the other in a cache that they share: one after the other they would never end.
     const meet = (own: string, other: string) =>
       `FROM busybox\nRUN --mount=type=cache,id=${RUN},target=/meet touch /meet/${own}; for i in $(seq 100); do [ -e /meet/${other} ] && exit; sleep 0.1; done; exit 1\n`;
-    const { lines } = await build({}, [
-      target('left', { dockerfileInline: meet('left', 'right') }),
-      target('right', { dockerfileInline: meet('right', 'left') }),
+    const files = { 'l/Dockerfile': meet('left', 'right'), 'r/Dockerfile': meet('right', 'left') };
+    const { lines } = await build(files, [
+      target('left', { context: 'l', dockerfile: 'l/Dockerfile' }),
+      target('right', { context: 'r', dockerfile: 'r/Dockerfile' }),
     ]);
     expect(lines.length).toBeGreaterThan(2);
     expect(await engine.image(`${RUN}/left:1`)).toBeDefined();
@@ -136,7 +147,7 @@ describe('a build', () => {
       ...(what.startsWith('a stage') ? { target: 'wanted' } : {}),
     });
     const error = await failureOf(
-      court.commands.build({ root, targets: [wanted], onLine: (line) => lines.push(line), signal: never }),
+      builder.build({ root, targets: [wanted], onLine: (line) => lines.push(line), signal: never }),
     );
     expect(error).toMatchObject({ code: 'build-failed', kind: 'terminal' });
     expect(error.message).toMatch(message);
@@ -147,19 +158,20 @@ describe('a build', () => {
 
   it('ends with its signal, and leaves no process behind', async () => {
     const stop = new AbortController();
-    const root = await court.layOut({});
+    const root = await court.layOut({ Dockerfile: `FROM busybox\nRUN echo began ${RUN}; sleep 300\n` });
     const lines: string[] = [];
-    const wanted = target('slow', { dockerfileInline: `FROM busybox\nRUN echo began ${RUN}; sleep 300\n` });
+    const wanted = target('slow');
     const building = failureOf(
-      court.commands.build({ root, targets: [wanted], onLine: (line) => lines.push(line), signal: stop.signal }),
+      builder.build({ root, targets: [wanted], onLine: (line) => lines.push(line), signal: stop.signal }),
     );
     try {
       await vi.waitFor(() => expect(lines.join('\n')).toMatch(new RegExp(`\\d began ${RUN}`)), { timeout: 30_000 });
-      expect(await childrenOf('docker-buildx')).not.toEqual([]);
+      if (by === 'buildx') expect(await childrenOf('docker-buildx')).not.toEqual([]);
     } finally {
       stop.abort(new TreehouseError('superseded', 'the branch moved on'));
     }
-    expect(await building).toMatchObject({ aborted: true, cause: { code: 'superseded' } });
+    const error = await building;
+    expect(by === 'buildx' ? error.cause : error).toMatchObject({ code: 'superseded' });
     expect(await childrenOf('docker-buildx')).toEqual([]);
     await vi.waitFor(async () => expect(await childrenOf('sleep 300')).toEqual([]), { timeout: 20_000 });
     expect(await engine.image(`${RUN}/slow:1`)).toBeUndefined();
@@ -172,66 +184,6 @@ describe('a build', () => {
       .split('\n')
       .filter((line) => line.includes(text) && (line.includes(court.folder) || line.includes(RUN)));
   }
-});
-
-describe('containers', () => {
-  const labels = { [LABEL.instance]: RUN, [LABEL.preview]: 'main--shop' };
-  const model = (service: object, more: object = {}) => ({
-    services: { 'web-b1': { image: 'busybox', labels, ...service } },
-    ...more,
-  });
-
-  async function create(project: string, model: unknown, directory?: string): Promise<void> {
-    const folder = directory ?? (await court.layOut({}));
-    await court.commands.create({ project, directory: folder, model, onLine: () => undefined, signal: never });
-  }
-
-  it('are made as the model says, `$$` for `$`, and not started', async () => {
-    const data = { volumes: { data: { name: `${RUN}_data`, labels } } };
-    const networks = { networks: { default: { labels } } };
-    const service = {
-      command: ['sh', '-c', 'echo $$HOME ${COMPOSE_PROJECT_NAME}'],
-      environment: { PRICE: '$$5', EMPTY: '' },
-      volumes: [{ type: 'volume', source: 'data', target: '/data', read_only: true }],
-      healthcheck: { start_period: '60s', start_interval: '100ms' },
-    };
-    await create(`${RUN}-one`, model(service, { ...data, ...networks }), await court.layOut({ '.env': 'HOME=/evil' }));
-    const [made, ...others] = (await engine.observe('main--shop' as never)).containers;
-    expect(others).toEqual([]);
-    const info = await docker.getContainer(made?.id ?? '').inspect();
-    expect(made).toMatchObject({ name: `${RUN}-one-web-b1-1`, running: false, image: 'busybox' });
-    expect(info.Config.Cmd).toEqual(['sh', '-c', `echo $HOME ${RUN}-one`]);
-    expect(info.Config.Env).toEqual(expect.arrayContaining(['PRICE=$5', 'EMPTY=']));
-    expect(info.Mounts).toMatchObject([{ Type: 'volume', Name: `${RUN}_data`, Destination: '/data', RW: false }]);
-  });
-
-  it('may be made beside others of the project', async () => {
-    const networks = { networks: { default: { labels } } };
-    await create(`${RUN}-two`, model({}, networks));
-    await create(`${RUN}-two`, { services: { 'web-b2': { image: 'busybox', labels } }, ...networks });
-    const names = (await engine.observe('main--shop' as never)).containers.map((one) => one.name);
-    expect(names.filter((name) => name.startsWith(`${RUN}-two`)).sort()).toEqual([
-      `${RUN}-two-web-b1-1`,
-      `${RUN}-two-web-b2-1`,
-    ]);
-  });
-
-  it('that cannot be made say why, and whatever the engine lacks is never pulled', async () => {
-    const networks = { networks: { default: { labels } } };
-    const none = await failureOf(
-      create(`${RUN}-three`, model({ image: `${RUN}/none:1`, pull_policy: 'never' }, networks)),
-    );
-    expect(none).toMatchObject({ code: 'start-failed' });
-    expect(none.message).toMatch(/^making the containers failed: .*(No such image|not found)/);
-    const bind = {
-      type: 'bind',
-      source: path.join(court.folder, 'missing'),
-      target: '/x',
-      bind: { create_host_path: false },
-    };
-    const missing = await failureOf(create(`${RUN}-four`, model({ volumes: [bind] }, networks)));
-    expect(missing.message).toMatch(/^making the containers failed: .*bind source path does not exist/);
-  });
 });
 
 describe('the plugins', () => {

@@ -343,7 +343,7 @@ describe('checkout', () => {
   });
 });
 
-describe('objectId and describe', () => {
+describe('objectIds and describe', () => {
   it('finds files, folders and the root, whatever the path is called', async () => {
     const { repo, git, repository } = await world({
       'src/a': 'a',
@@ -354,20 +354,24 @@ describe('objectId and describe', () => {
       'l\nf': 'line',
       'HEAD^{tree}': 'peel',
       '@{0}': 'at',
+      ':(top)x': 'magic',
     });
     const commit = await repo.head();
     await git.head(repository, main, signal);
-    for (const path of ['src/a', '-x', 'a:b', 'a b', '--help', 'l\nf', 'HEAD^{tree}', '@{0}', 'src', '']) {
+    const paths = ['src/a', '-x', 'a:b', 'a b', '--help', 'l\nf', 'HEAD^{tree}', '@{0}', ':(top)x', 'src', ''];
+    const ids = await git.objectIds(repository, commit, paths);
+    for (const path of paths) {
       const expected = (await repo.git('rev-parse', `${commit}:${path}`)).trim();
-      expect(await git.objectId(repository, commit, path), path).toBe(expected);
+      expect(ids.get(path), path).toBe(expected);
+      expect((await git.objectIds(repository, commit, [path])).get(path), path).toBe(expected);
     }
-    const source = await git.objectId(repository, commit, 'src');
-    expect(await git.objectId(repository, commit, './src/')).toBe(source);
-    expect(await git.objectId(repository, commit, '.')).toBe(await git.objectId(repository, commit, ''));
-    for (const path of ['nope', '../x', '/src', 'src/a/b', 'a\0b', 'src/../../x']) {
-      expect(await git.objectId(repository, commit, path), path).toBeUndefined();
-    }
-    expect(await git.objectId(repository, 'ab'.repeat(20) as Commit, 'src')).toBeUndefined();
+    const same = await git.objectIds(repository, commit, ['src', './src/', '.', '']);
+    expect(same.get('./src/')).toBe(ids.get('src'));
+    expect(same.get('.')).toBe(ids.get(''));
+    const none = ['nope', '../x', '/src', 'src/a/b', 'a\0b', 'src/../../x'];
+    expect(await git.objectIds(repository, commit, none)).toEqual(new Map());
+    expect([...(await git.objectIds(repository, commit, [...none, 'src/a'])).keys()]).toEqual(['src/a']);
+    expect(await git.objectIds(repository, 'ab'.repeat(20) as Commit, ['src', ''])).toEqual(new Map());
   });
 
   it('describes a commit, without control characters', async () => {
@@ -441,3 +445,33 @@ function processesNaming(text: string): string[] {
     .split('\n')
     .filter((line) => line.includes('git') && line.includes(text));
 }
+
+describe('stamp', () => {
+  it('is another whenever a branch moves, comes or goes, and the same while none does', async () => {
+    const { repo, git, repository } = await world();
+    const seen = [await git.stamp(repository)];
+    expect(seen[0]).toBeDefined();
+    const look = async () => {
+      const now = await git.stamp(repository);
+      expect(await git.stamp(repository)).toBe(now);
+      expect(seen).not.toContain(now);
+      seen.push(now);
+    };
+    await repo.commit({ a: 'of the same length' });
+    await repo.push();
+    await look();
+    await repo.branch('other', 'main');
+    await repo.push();
+    await look();
+    await repo.git('-C', repo.remote, 'pack-refs', '--all');
+    await look();
+    await repo.deleteBranch('other');
+    await look();
+  });
+
+  it('is not told of what is elsewhere, or not in a form that is known', async () => {
+    const { git, repository } = await world();
+    expect(await git.stamp({ ...repository, url: 'https://example.invalid/a.git' })).toBeUndefined();
+    expect(await git.stamp({ ...repository, url: '/nonexistent' })).toBeUndefined();
+  });
+});

@@ -13,7 +13,6 @@ function counting(): Composer & { calls: string[] } {
       calls.push(root);
       return { services: { web: { build: { context: `${root}/web` } } } };
     },
-    async create() {},
   };
 }
 
