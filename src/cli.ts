@@ -1,19 +1,22 @@
 #!/usr/bin/env node
 /** The command line: verbs to acts, errors to one clear message and an exit code. */
 import { readFileSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import pc from 'picocolors';
-import { connectEngine } from './adapters/engine.ts';
+import { composeCommands, findPlugin } from './adapters/compose.ts';
 import { engineAudit } from './adapters/engine-audit.ts';
 import { hostAudit } from './adapters/host-audit.ts';
 import { auditCommand } from './audit/command.ts';
+import { checkCommand } from './check/command.ts';
 import { readConfig } from './config.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { statusTable } from './terminal/status.ts';
-import { up } from './up.ts';
 import { type Client, createClient } from './web/client.ts';
 
 const { env } = process;
@@ -31,6 +34,8 @@ program
   .option('--json', 'the log as JSON lines')
   .description('start everything in this process, until Ctrl-C')
   .action(async (repositories: string[], options: { json?: boolean }) => {
+    // All that runs a Treehouse: the other verbs begin without it.
+    const { up } = await import('./up.ts');
     await up({
       env,
       cwd,
@@ -85,11 +90,40 @@ auditCommand(program, {
   config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),
   configFile: () =>
     path.resolve(cwd, program.opts<{ config?: string }>().config ?? (env.TREEHOUSE_CONFIG || 'treehouse.yml')),
-  engine: (settings) => engineAudit(connectEngine(settings.dockerHost)),
+  async engine(settings) {
+    // The engine's client takes half a second to load.
+    const { connectEngine } = await import('./adapters/engine.ts');
+    return engineAudit(connectEngine(settings.dockerHost));
+  },
   host: () => hostAudit({ searchPath: env.PATH ?? '' }),
   print: (text) => console.log(text),
   terminal: { colours: pc.isColorSupported, columns: process.stdout.columns ?? Number.POSITIVE_INFINITY },
   now: Date.now,
+  exit: (code) => {
+    process.exitCode = code;
+  },
+});
+
+checkCommand(program, {
+  resolve: (tree) => path.resolve(cwd, tree),
+  async compose(work) {
+    const home = await mkdtemp(path.join(tmpdir(), 'treehouse-'));
+    try {
+      const compose = await findPlugin('docker-compose', env.HOME ?? '/nonexistent');
+      return await work(composeCommands({ home, path: env.PATH ?? '', dockerHost: undefined, compose, buildx: '' }));
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
+  },
+  rules(name) {
+    const { repositories } = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
+    const found = repositories.find((one) => one.name === name);
+    if (found) return found.images;
+    throw new TreehouseError('bad-config', `the configuration has no repository '${name}'`);
+  },
+  templates: fileURLToPath(new URL('../templates', import.meta.url)),
+  colours: pc.isColorSupported,
+  print: (text) => console.log(text),
   exit: (code) => {
     process.exitCode = code;
   },

@@ -48,7 +48,7 @@ export async function findPlugin(name: 'docker-compose' | 'docker-buildx', userH
 const CONFIG_TIMEOUT = 20_000;
 const MAX_MODEL = 20 * 1024 * 1024;
 /** Bytes of memory for reading a file, whose variables can make it grow without end. */
-const READ_MEMORY = 1024 * 1024 * 1024;
+const READ_MEMORY = 192 * 1024 * 1024;
 const PRLIMIT = '/usr/bin/prlimit';
 
 /** Set in the process's own environment, so that no `.env` can say otherwise. */

@@ -13,7 +13,7 @@ export interface AuditCommandDeps {
   config(): Settings;
   /** The configuration's file, absolute, whether or not it is there. */
   configFile(): string;
-  engine(settings: Settings): AuditEngine;
+  engine(settings: Settings): Promise<AuditEngine>;
   host(settings: Settings): AuditHost;
   print(text: string): void;
   readonly terminal: Terminal;
@@ -32,7 +32,7 @@ export function auditCommand(program: Command, deps: AuditCommandDeps): void {
       const failOn = severity(options.failOn);
       const settings = deps.config();
       const facts = await observeFacts({
-        engine: deps.engine(settings),
+        engine: await deps.engine(settings),
         host: deps.host(settings),
         settings,
         configFile: deps.configFile(),

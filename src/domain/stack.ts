@@ -76,6 +76,8 @@ export interface Change {
 export interface Refusal extends Change {
   /** The rule's name in docs/policy.md. */
   readonly rule: string;
+  /** Where in the repository it is said, if that is known. */
+  readonly at?: { readonly file: string; readonly line: number };
 }
 
 export interface Exposure {

@@ -11,7 +11,7 @@ import { limitService } from './limits.ts';
 import { isSet, Notes } from './notes.ts';
 import { readExternalSecrets } from './secrets.ts';
 import { hardenService } from './service.ts';
-import { asArray, field, isRecord } from './sources.ts';
+import { asArray, field, isRecord, MAX_SERVICES } from './sources.ts';
 import { FILE_KEYS, NETWORK_KEYS, TOP_KEYS, VOLUME_KEYS } from './table.ts';
 
 export type Hardened =
@@ -19,7 +19,6 @@ export type Hardened =
   | { readonly kind: 'refused'; readonly refusals: readonly Refusal[]; readonly changes: readonly Change[] };
 
 const DRIVERS = new Set(['', 'bridge', 'default']);
-const MAX_SERVICES = 50;
 const NOT_EXTERNAL = 'nothing outside the repository is mounted; use a file of the repository';
 
 /** `model` is the parsed output of `docker compose config --format json` for the checkout at `root`. */
@@ -131,7 +130,8 @@ function readNetworks(raw: unknown, notes: Notes): Record<string, { internal: bo
     }
     const network = isRecord(value) ? value : {};
     notes.verdicts(NETWORK_KEYS, where, network);
-    if (network.external) notes.refuse(where, 'external', "a preview joins no network but its own; remove 'external'");
+    if (network.external)
+      notes.refuse(`${where}.external`, 'external', "a preview joins no network but its own; remove 'external'");
     if (!DRIVERS.has(String(network.driver ?? ''))) {
       notes.refuse(`${where}.driver`, 'driver', 'only bridge networks are made');
     }
@@ -154,7 +154,7 @@ function readVolumes(raw: unknown, notes: Notes): string[] {
     }
     const volume = isRecord(value) ? value : {};
     notes.verdicts(VOLUME_KEYS, where, volume);
-    if (volume.external) notes.refuse(where, 'external', "a preview owns its volumes; remove 'external'");
+    if (volume.external) notes.refuse(`${where}.external`, 'external', "a preview owns its volumes; remove 'external'");
     if (!['', 'local'].includes(String(volume.driver ?? ''))) {
       notes.refuse(`${where}.driver`, 'driver', 'only local volumes are made');
     }

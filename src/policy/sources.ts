@@ -21,6 +21,8 @@ const OVERRIDE_FILES = [
 const MAX_BYTES = 1024 * 1024;
 const MAX_ALIASES = 200;
 const MAX_FILES = 50;
+/** Of a stack; Compose takes seconds over hundreds. */
+export const MAX_SERVICES = 50;
 
 export interface Sources {
   /** Absolute paths, for `-f`, in order. */
@@ -161,6 +163,7 @@ async function inspectDocument(document: unknown, references: References): Promi
     await references.file('include', path.relative(references.base, path.join(base, '.env')));
   }
   const services = field(document, 'services');
+  if (isRecord(services) && Object.keys(services).length > MAX_SERVICES) return references.tooMany();
   for (const [name, service] of Object.entries(isRecord(services) ? services : {})) {
     const where = `services.${name}`;
     const parent = field(field(service, 'extends'), 'file');
@@ -190,6 +193,10 @@ class References {
     this.root = root;
     this.base = base;
     this.refusals = refusals;
+  }
+
+  tooMany(): void {
+    this.refusals.push({ path: 'services', rule: 'limits', message: `more than ${MAX_SERVICES} services` });
   }
 
   /** The file relative to the root; undefined where it is missing, of which Compose has its own word, or refused. */

@@ -75,7 +75,7 @@ async function audit(...args: string[]): Promise<{ readonly out: string; readonl
   auditCommand(program, {
     config: () => settings,
     configFile: () => path.join(home, 'treehouse.yml'),
-    engine: () => engineAudit(docker),
+    engine: async () => engineAudit(docker),
     host: () => hostAudit({ searchPath: process.env.PATH ?? '' }),
     print: (one) => said.push(one),
     terminal: { colours: false, columns: Number.POSITIVE_INFINITY },

@@ -529,7 +529,7 @@ const refused: Readonly<Record<string, { readonly files: Layout; readonly at: re
   },
   'a network of others': {
     files: web('networks: [n]', 'networks: {n: {external: true, name: th-main--shop}}'),
-    at: ['networks.n [external]'],
+    at: ['networks.n.external [external]'],
   },
   'a network of another kind': {
     files: web('networks: [n]', 'networks: {n: {driver: macvlan, driver_opts: {parent: eth0}}}'),
@@ -537,7 +537,7 @@ const refused: Readonly<Record<string, { readonly files: Layout; readonly at: re
   },
   'a volume of others': {
     files: web('volumes: ["vol:/v"]', 'volumes: {vol: {external: true, name: th-main--shop_db}}'),
-    at: ['volumes.vol [external]'],
+    at: ['volumes.vol.external [external]'],
   },
   "a volume that is the host's folder": {
     files: web('volumes: ["vol:/v"]', 'volumes: {vol: {driver_opts: {type: none, o: bind, device: /}}}'),

@@ -104,7 +104,7 @@ describe('treehouse audit', () => {
     auditCommand(program, {
       config: () => facts.settings,
       configFile: () => '/srv/house/treehouse.yml',
-      engine: () => ({
+      engine: async () => ({
         observe: async () => {
           if ('unseen' in facts.engine) throw new TreehouseError('engine-away', facts.engine.unseen);
           return facts.engine;

@@ -1,0 +1,44 @@
+/** `treehouse check PATH`: what a push would meet, before the push. */
+import type { Command } from 'commander';
+import type { Composer } from '../domain/ports.ts';
+import type { ImageRules } from '../domain/supply.ts';
+import { checkTree } from './check.ts';
+import { reportText } from './report.ts';
+
+export interface CheckCommandDeps {
+  /** A relative path as the person meant it. */
+  resolve(path: string): string;
+  /** Run with a composer that lives as long as the work. */
+  compose<T>(work: (composer: Composer) => Promise<T>): Promise<T>;
+  /** The rules of a repository of the configuration. @throws `bad-config` where there is none of the name. */
+  rules(repository: string): ImageRules | undefined;
+  readonly templates: string;
+  readonly colours: boolean;
+  print(text: string): void;
+  exit(code: number): void;
+}
+
+export function checkCommand(program: Command, deps: CheckCommandDeps): void {
+  program
+    .command('check')
+    .argument('[path]', "a repository's working tree", '.')
+    .option('--repo <owner/name>', "judge its images by this repository's rules of the configuration")
+    .option('--json', 'for a program')
+    .description(
+      'say what a push of a working tree would meet: what is refused, changed and run; 1 where it is refused',
+    )
+    .action(async (path: string, options: { repo?: string; json?: boolean }) => {
+      const images = options.repo === undefined ? undefined : deps.rules(options.repo);
+      const report = await deps.compose((composer) =>
+        checkTree({
+          composer,
+          tree: deps.resolve(path),
+          templates: deps.templates,
+          images,
+          signal: new AbortController().signal,
+        }),
+      );
+      deps.print(options.json === true ? JSON.stringify(report, null, 2) : reportText(report, deps.colours));
+      if (report.verdict === 'refused') deps.exit(1);
+    });
+}
