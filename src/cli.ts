@@ -118,7 +118,7 @@ checkCommand(program, {
   rules(name) {
     const { repositories } = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
     const found = repositories.find((one) => one.name === name);
-    if (found) return found.images;
+    if (found) return found;
     throw new TreehouseError('bad-config', `the configuration has no repository '${name}'`);
   },
   templates: fileURLToPath(new URL('../templates', import.meta.url)),

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { repositoryName, repositorySlug } from './domain/names.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import { policyFields, policyRules, refinePolicy } from './policy/settings.ts';
 import type { ConfiguredVault } from './secrets/vault.ts';
 import { imageRulesSchema, scanSchema } from './supply/settings.ts';
 
@@ -15,14 +16,21 @@ const port = z.coerce.number().int().min(1).max(65535);
 /** A name with nothing behind it is a repository too. */
 const repositorySchema = z.preprocess(
   (value) => value ?? {},
-  z.strictObject({
-    url: z.string().min(1).optional(),
-    branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
-    images: imageRulesSchema.optional(),
-    scan: scanSchema.optional(),
-  }),
+  z
+    .strictObject({
+      url: z.string().min(1).optional(),
+      branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
+      images: imageRulesSchema.optional(),
+      scan: scanSchema.optional(),
+      ...policyFields,
+    })
+    .superRefine(refinePolicy)
+    .transform(({ policy, capabilities, limits, ...rest }) => ({
+      ...rest,
+      policy: policyRules({ policy, capabilities, limits }),
+    })),
 );
-type Listed = Pick<Repository, 'branches' | 'images' | 'scan'> & { readonly url?: string | undefined };
+type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & { readonly url?: string | undefined };
 const NO_REPOSITORY: Listed = { branches: ['*'] };
 
 const domainPattern = /^(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -265,6 +273,7 @@ function resolveRepositories(
           branches: Object.freeze([...one.branches]),
           ...(one.images ? { images: Object.freeze(one.images) } : {}),
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
+          ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
         }),
       );
     } catch (error) {

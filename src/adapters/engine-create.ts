@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import type Docker from 'dockerode';
 import { z } from 'zod';
+import { nanosecondsOf } from '../domain/duration.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { Maker } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -14,7 +15,7 @@ const texts = z.array(text);
 const map = z.record(text, text);
 const bytes = z.coerce.number();
 const nanoseconds = z.string().transform((one, context) => {
-  const found = durationOf(one);
+  const found = nanosecondsOf(one);
   if (found === undefined) context.addIssue(`'${one}' is not a duration`);
   return found ?? 0;
 });
@@ -71,6 +72,8 @@ const service = z.strictObject({
   security_opt: texts,
   cap_add: texts,
   cap_drop: texts,
+  devices: z.array(z.strictObject({ source: text, target: text, permissions: text.optional() })).optional(),
+  sysctls: z.record(text, z.union([text, z.number().transform(String)])).optional(),
   read_only: z.boolean().optional(),
   mem_limit: bytes,
   memswap_limit: bytes,
@@ -149,7 +152,7 @@ async function createOne(docker: Docker, project: string, key: string, one: Serv
       Hostname: one.hostname,
       Domainname: one.domainname,
       StopSignal: one.stop_signal,
-      StopTimeout: one.stop_grace_period === undefined ? undefined : Math.ceil(one.stop_grace_period / SECOND),
+      StopTimeout: one.stop_grace_period === undefined ? undefined : Math.ceil(one.stop_grace_period / 1e9),
     }),
     Tty: one.tty ?? false,
     OpenStdin: one.stdin_open ?? false,
@@ -184,6 +187,14 @@ async function hostConfig(one: Service, all: Model, network: string): Promise<Do
     SecurityOpt: await Promise.all(one.security_opt.map(securityOption)),
     CapAdd: one.cap_add,
     CapDrop: one.cap_drop,
+    ...defined({
+      Sysctls: one.sysctls,
+      Devices: one.devices?.map(({ source, target, permissions = 'rwm' }) => ({
+        PathOnHost: source,
+        PathInContainer: target,
+        CgroupPermissions: permissions,
+      })),
+    }),
     ReadonlyRootfs: one.read_only ?? false,
     Memory: one.mem_limit,
     MemorySwap: one.memswap_limit,
@@ -218,24 +229,6 @@ function healthOf(check: Service['healthcheck']): Docker.HealthConfig {
 function restartOf(policy: string): Docker.HostRestartPolicy {
   const [name = '', times] = policy.split(':');
   return { Name: name, ...(times === undefined ? {} : { MaximumRetryCount: Number(times) }) };
-}
-
-const SECOND = 1e9;
-const UNITS: Readonly<Record<string, number>> = {
-  h: 3600 * SECOND,
-  m: 60 * SECOND,
-  s: SECOND,
-  ms: 1e6,
-  us: 1e3,
-  µs: 1e3,
-  ns: 1,
-};
-
-/** `1m30s`, as Compose writes durations, in nanoseconds. */
-function durationOf(written: string): number | undefined {
-  const parts = [...written.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)];
-  if (parts.length === 0 || parts.map(([all]) => all).join('') !== written) return undefined;
-  return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0));
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

@@ -17,7 +17,11 @@ export function factsOf(info: Docker.ContainerInspectInfo): ContainerFacts {
     usernsMode: host.UsernsMode ?? '',
     cgroupParent: host.CgroupParent ?? '',
     runtime: host.Runtime ?? '',
-    devices: (host.Devices?.length ?? 0) + (host.DeviceRequests?.length ?? 0) + (host.DeviceCgroupRules?.length ?? 0),
+    devices: [
+      ...((host.Devices ?? []) as { PathOnHost?: string }[]).map((one) => String(one.PathOnHost)),
+      ...((host.DeviceRequests ?? []) as unknown[]).map((one) => JSON.stringify(one)),
+      ...(host.DeviceCgroupRules ?? []),
+    ],
     sysctls: Object.keys(host.Sysctls ?? {}),
     volumesFrom: host.VolumesFrom ?? [],
     publishedPorts: ports.flatMap(([port, bindings]) => ((bindings?.length ?? 0) > 0 ? [port] : [])),

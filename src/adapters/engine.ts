@@ -241,6 +241,7 @@ function imageInfo(info: Docker.ImageInspectInfo): ImageInfo {
     ports: ports.sort((a, b) => a - b),
     volumes: Object.keys(info.Config.Volumes ?? {}),
     variables: (info.Config.Env ?? []).map((one) => one.split('=')[0] ?? ''),
+    healthInterval: info.Config.Healthcheck?.Interval,
   };
 }
 

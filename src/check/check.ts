@@ -2,9 +2,8 @@
 import { copyFile, cp, mkdtemp, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Composer } from '../domain/ports.ts';
+import type { Composer, Repository } from '../domain/ports.ts';
 import { type Change, type Exposure, everyService, type Refusal } from '../domain/stack.ts';
-import type { ImageRules } from '../domain/supply.ts';
 import { TreehouseError } from '../errors.ts';
 import { chooseTemplate, type Template } from '../plan/template.ts';
 import { planTree, type TreePlan } from '../plan/tree.ts';
@@ -16,10 +15,13 @@ export interface CheckInput {
   readonly tree: string;
   /** Folder of the templates for trees without a compose file. */
   readonly templates: string;
-  /** Of the repository's configuration. */
-  readonly images: ImageRules | undefined;
+  /** Of the configuration, if one is named. */
+  readonly rules: RepositoryRules;
   readonly signal: AbortSignal;
 }
+
+/** What an admin asks of a repository. */
+export type RepositoryRules = Pick<Repository, 'images' | 'policy'>;
 
 export interface CheckReport {
   readonly path: string;
@@ -58,8 +60,8 @@ async function folder(tree: string): Promise<string> {
 }
 
 function plan(input: CheckInput, root: string): Promise<TreePlan> {
-  const { composer, images, signal } = input;
-  return planTree({ composer, root, images, registry: undefined, signal });
+  const { composer, rules, signal } = input;
+  return planTree({ composer, root, images: rules.images, policy: rules.policy, registry: undefined, signal });
 }
 
 /** Aside, since nothing is written into the tree: of the repository a template uses only the Dockerfile. */

@@ -1,8 +1,7 @@
 /** `treehouse check PATH`: what a push would meet, before the push. */
 import type { Command } from 'commander';
 import type { Composer } from '../domain/ports.ts';
-import type { ImageRules } from '../domain/supply.ts';
-import { checkTree } from './check.ts';
+import { checkTree, type RepositoryRules } from './check.ts';
 import { reportText } from './report.ts';
 
 export interface CheckCommandDeps {
@@ -11,7 +10,7 @@ export interface CheckCommandDeps {
   /** Run with a composer that lives as long as the work. */
   compose<T>(work: (composer: Composer) => Promise<T>): Promise<T>;
   /** The rules of a repository of the configuration. @throws `bad-config` where there is none of the name. */
-  rules(repository: string): ImageRules | undefined;
+  rules(repository: string): RepositoryRules;
   readonly templates: string;
   readonly colours: boolean;
   print(text: string): void;
@@ -22,19 +21,19 @@ export function checkCommand(program: Command, deps: CheckCommandDeps): void {
   program
     .command('check')
     .argument('[path]', "a repository's working tree", '.')
-    .option('--repo <owner/name>', "judge its images by this repository's rules of the configuration")
+    .option('--repo <owner/name>', 'judge by what the configuration says of this repository')
     .option('--json', 'for a program')
     .description(
       'say what a push of a working tree would meet: what is refused, changed and run; 1 where it is refused',
     )
     .action(async (path: string, options: { repo?: string; json?: boolean }) => {
-      const images = options.repo === undefined ? undefined : deps.rules(options.repo);
+      const rules = options.repo === undefined ? {} : deps.rules(options.repo);
       const report = await deps.compose((composer) =>
         checkTree({
           composer,
           tree: deps.resolve(path),
           templates: deps.templates,
-          images,
+          rules,
           signal: new AbortController().signal,
         }),
       );

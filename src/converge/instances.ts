@@ -9,6 +9,8 @@ import { contentIds, type Images, type ServiceImage } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
+const SECOND = 1e9;
+
 /** The app's services, ready to be made containers of; the first of `exposed` gets the preview's own host. */
 export async function appInstances(
   deps: Pick<ConvergeDeps, 'git' | 'hostOf'>,
@@ -46,6 +48,7 @@ export async function instance(
     image: image.reference,
     config: configHash(whole, image.info.id, [...contents, ...marks], virtual),
     ...(virtual ? { virtual } : {}),
+    imageChecksTooOften: (image.info.healthInterval ?? SECOND) < SECOND,
     reserved: image.info.variables.filter((name) => RESERVED_VARIABLES.test(name)),
   };
 }

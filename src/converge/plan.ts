@@ -33,6 +33,7 @@ export async function planStack(
     composer: deps.composer,
     root,
     images: run.repository.images,
+    policy: run.repository.policy,
     registry: deps.registry?.address,
     signal: run.signal,
   });

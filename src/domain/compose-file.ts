@@ -41,6 +41,8 @@ export interface ServiceInstance {
   readonly virtual?: VirtualHost;
   /** Reserved variables that the image sets by itself. */
   readonly reserved: readonly string[];
+  /** Its image asks for a health check more than once a second, which keeps a host busy. */
+  readonly imageChecksTooOften?: boolean;
 }
 
 export interface VirtualHost {
@@ -133,7 +135,12 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
     healthcheck:
       check.disable === true
         ? { disable: true }
-        : { start_period: START_PERIOD, start_interval: START_INTERVAL, ...check },
+        : {
+            start_period: START_PERIOD,
+            start_interval: START_INTERVAL,
+            ...(instance.imageChecksTooOften ? { interval: '1s' } : {}),
+            ...check,
+          },
     networks: Object.fromEntries(
       Object.entries(service.networks).map(([key, aliases]) => [key, { aliases: [service.name, ...aliases] }]),
     ),
@@ -168,7 +175,13 @@ export function plannedFacts(instance: ServiceInstance, input: ComposeFileInput)
       ...(service.secrets ?? []).map((use) => plannedBind(secretSource(input, service, use), use.target)),
     ],
     virtualHost: instance.virtual?.host,
+    devices: devicesOf(service.definition.devices),
+    sysctls: Object.keys((service.definition.sysctls as object | undefined) ?? {}),
   };
+}
+
+function devicesOf(raw: unknown): readonly string[] {
+  return (Array.isArray(raw) ? raw : []).map((one) => String((one as { source?: unknown }).source));
 }
 
 function plannedMount(mount: Mount, input: ComposeFileInput): MountFacts {

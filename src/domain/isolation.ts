@@ -47,6 +47,15 @@ export const CAPABILITIES: readonly string[] = [
 /** What a service may ask for: the usual ones, and FSETID, which reaches no further. */
 export const GRANTABLE_CAPABILITIES: ReadonlySet<string> = new Set([...CAPABILITIES, 'FSETID']);
 
+/** What an admin changes of policy for one repository. */
+export interface PolicyRules {
+  /** `service.tty` → what becomes of the key there, whatever the table says. */
+  readonly keys: Readonly<Record<string, 'allow' | 'drop' | 'refuse'>>;
+  /** Capabilities, without CAP_, that services may ask for beside the usual ones. */
+  readonly capabilities: readonly string[];
+  readonly limits: Limits;
+}
+
 /** What the engine says of a container's walls; see `differences`. */
 export interface ContainerFacts {
   readonly privileged: boolean;
@@ -60,7 +69,8 @@ export interface ContainerFacts {
   readonly usernsMode: string;
   readonly cgroupParent: string;
   readonly runtime: string;
-  readonly devices: number;
+  /** Paths on the host; requests for devices and rules for them by their words. */
+  readonly devices: readonly string[];
   readonly sysctls: readonly string[];
   readonly volumesFrom: readonly string[];
   readonly publishedPorts: readonly string[];
@@ -87,6 +97,10 @@ export interface PlannedFacts {
   readonly networks: readonly string[];
   readonly mounts: readonly MountFacts[];
   readonly virtualHost: string | undefined;
+  /** Paths on the host, where an admin allows devices. */
+  readonly devices: readonly string[];
+  /** Names, where an admin allows them. */
+  readonly sysctls: readonly string[];
 }
 
 /**
@@ -126,8 +140,10 @@ export function differences(facts: ContainerFacts, planned: PlannedFacts): reado
   expect(facts.usernsMode === '', `its user namespace is ${facts.usernsMode}`);
   expect(facts.cgroupParent === '', `its cgroup parent is ${facts.cgroupParent}`);
   expect(['', 'runc'].includes(facts.runtime), `its runtime is ${facts.runtime}`);
-  expect(facts.devices === 0, 'it has devices');
-  expect(facts.sysctls.length === 0, `it sets ${facts.sysctls.join(', ')}`);
+  const devices = facts.devices.filter((one) => !planned.devices.includes(one));
+  expect(devices.length === 0, `it has devices: ${devices.join(', ')}`);
+  const sysctls = facts.sysctls.filter((one) => !planned.sysctls.includes(one));
+  expect(sysctls.length === 0, `it sets ${sysctls.join(', ')}`);
   expect(facts.volumesFrom.length === 0, "it has another container's volumes");
   expect(facts.publishedPorts.length === 0, `it publishes ${facts.publishedPorts.join(', ')}`);
   expect(facts.memory > 0 && facts.memorySwap === facts.memory, 'its memory is not limited');

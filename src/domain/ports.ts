@@ -2,7 +2,7 @@
 
 import type { PullRequestFact } from './desired.ts';
 import type { BuildEvent } from './events.ts';
-import type { ContainerFacts } from './isolation.ts';
+import type { ContainerFacts, PolicyRules } from './isolation.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { PreviewKey, PreviewRecord } from './preview.ts';
@@ -27,6 +27,8 @@ export interface Repository {
   readonly images?: ImageRules | undefined;
   /** What looks its images through before they are pushed. */
   readonly scan?: ScanSettings | undefined;
+  /** What the admin changes of policy for it. */
+  readonly policy?: PolicyRules | undefined;
 }
 
 /** Takes one line of output, without its line end. */
@@ -127,6 +129,8 @@ export interface ImageInfo {
   readonly volumes: readonly string[];
   /** Names of the variables it sets. */
   readonly variables: readonly string[];
+  /** Nanoseconds between two of its health checks, where it says so. */
+  readonly healthInterval: number | undefined;
 }
 
 export interface NewNetwork {

@@ -1,10 +1,12 @@
 /** A repository's tree becomes the stack that policy allows, or what speaks against it: for a build, and for `treehouse check`. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { PolicyRules } from '../domain/isolation.ts';
 import type { Composer } from '../domain/ports.ts';
 import type { Change, Refusal, Stack } from '../domain/stack.ts';
 import type { ImageRules } from '../domain/supply.ts';
 import { harden } from '../policy/harden.ts';
+import { policyOf } from '../policy/policy.ts';
 import { findComposeFiles, inspectSources } from '../policy/sources.ts';
 import type { DrawnIn } from '../supply/drawn.ts';
 import { judgeImages, readStackImages } from '../supply/judge.ts';
@@ -15,6 +17,7 @@ export interface TreeInput {
   /** The tree, absolute. */
   readonly root: string;
   readonly images: ImageRules | undefined;
+  readonly policy: PolicyRules | undefined;
   /** Address of Treehouse's own registry, if it is known. */
   readonly registry: string | undefined;
   readonly signal: AbortSignal;
@@ -33,7 +36,7 @@ export type TreePlan =
  * The tree must hold a compose file: see template.ts.
  * @throws {TreehouseError} `compose-unreadable` where Compose cannot read it.
  */
-export async function planTree({ composer, root, images, registry, signal }: TreeInput): Promise<TreePlan> {
+export async function planTree({ composer, root, images, policy, registry, signal }: TreeInput): Promise<TreePlan> {
   const names = await findComposeFiles(root);
   const sources = await inspectSources(root, names);
   const refused = async (refusals: readonly Refusal[], changes: readonly Change[] = []): Promise<TreePlan> => {
@@ -48,7 +51,7 @@ export async function planTree({ composer, root, images, registry, signal }: Tre
   };
   if (sources.refusals.length > 0) return refused(sources.refusals);
   const model = await composer.read({ ...sources, root, signal });
-  const result = await harden(root, model);
+  const result = await harden(root, model, policyOf(policy));
   if (result.kind === 'refused') return refused(result.refusals, result.changes);
   const drawn = await readStackImages(root, result.stack, sources.files);
   const faults = judgeImages(drawn, { rules: images, registry });

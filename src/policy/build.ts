@@ -5,17 +5,16 @@ import type { StackBuild } from '../domain/stack.ts';
 import { insideCheckout } from './inside.ts';
 import type { Notes } from './notes.ts';
 import { isRecord } from './sources.ts';
-import { BUILD_KEYS } from './table.ts';
 
 /** Undefined where it is refused; the refusal is in `notes`. */
 export async function hardenBuild(
   root: string,
   where: string,
-  raw: unknown,
+  section: unknown,
   notes: Notes,
 ): Promise<StackBuild | undefined> {
-  if (!isRecord(raw)) return undefined;
-  notes.verdicts(BUILD_KEYS, where, raw);
+  if (!isRecord(section)) return undefined;
+  const raw = notes.section('build', where, section);
   const context = await folder(root, `${where}.context`, undouble(String(raw.context ?? '.')), notes);
   if (context === undefined) return undefined;
   const network = String(raw.network ?? '');

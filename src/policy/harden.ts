@@ -2,17 +2,16 @@
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
-import { DEFAULT_LIMITS, type Limits } from '../domain/isolation.ts';
 import type { Change, Mount, Refusal, Stack, StackFile, StackService } from '../domain/stack.ts';
 import { hardenBuild, undouble } from './build.ts';
 import { chooseExposed, type Extension, readExtension } from './expose.ts';
 import { insideCheckout } from './inside.ts';
 import { limitService } from './limits.ts';
 import { isSet, Notes } from './notes.ts';
+import { DEFAULT_POLICY, type Policy } from './policy.ts';
 import { readExternalSecrets } from './secrets.ts';
 import { hardenService } from './service.ts';
 import { asArray, field, isRecord, MAX_SERVICES } from './sources.ts';
-import { FILE_KEYS, NETWORK_KEYS, TOP_KEYS, VOLUME_KEYS } from './table.ts';
 
 export type Hardened =
   | { readonly kind: 'accepted'; readonly stack: Stack }
@@ -22,17 +21,14 @@ const DRIVERS = new Set(['', 'bridge', 'default']);
 const NOT_EXTERNAL = 'nothing outside the repository is mounted; use a file of the repository';
 
 /** `model` is the parsed output of `docker compose config --format json` for the checkout at `root`. */
-export async function harden(root: string, model: unknown, limits: Limits = DEFAULT_LIMITS): Promise<Hardened> {
-  const notes = new Notes();
-  const top = isRecord(model) ? model : {};
-  for (const key of Object.keys(top)) {
-    if (!key.startsWith('x-')) notes.verdict(TOP_KEYS, key, key);
-  }
+export async function harden(root: string, model: unknown, policy: Policy = DEFAULT_POLICY): Promise<Hardened> {
+  const notes = new Notes(policy);
+  const top = notes.section('file', '', model);
   const networks = readNetworks(field(top, 'networks'), notes);
   const volumes = readVolumes(field(top, 'volumes'), notes);
   const files = await readFiles(root, top, notes);
   const externals = readExternalSecrets(field(top, 'secrets'), notes);
-  const extension = readExtension(field(top, 'x-treehouse'), notes);
+  const extension = readExtension(field(model, 'x-treehouse'), notes);
 
   const all: StackService[] = [];
   const tests: StackService[] = [];
@@ -51,9 +47,10 @@ export async function harden(root: string, model: unknown, limits: Limits = DEFA
       notes.change(`${where}.profiles`, 'left out: it belongs to a profile');
       continue;
     }
-    const build = raw.build === undefined ? undefined : await hardenBuild(root, `${where}.build`, raw.build, notes);
-    const mounts = await readMounts(root, `${where}.volumes`, raw.volumes, notes);
-    const service = hardenService({ name, raw, build, mounts, files, externals, networks }, notes);
+    const left = notes.section('service', where, raw);
+    const build = left.build === undefined ? undefined : await hardenBuild(root, `${where}.build`, left.build, notes);
+    const mounts = await readMounts(root, `${where}.volumes`, left.volumes, notes);
+    const service = hardenService({ name, all: raw, raw: left, build, mounts, files, externals, networks }, notes);
     (isTest ? tests : all).push(service);
   }
   const test = chooseTest(tests, extension, notes);
@@ -62,7 +59,8 @@ export async function harden(root: string, model: unknown, limits: Limits = DEFA
   }
   const known = new Set(all.map((one) => one.name));
   const aliases = linkAliases(field(top, 'services'));
-  const bounded = (service: StackService) => limitService(withKnownDependencies(service, known, notes), limits, notes);
+  const bounded = (service: StackService) =>
+    limitService(withKnownDependencies(service, known, notes), policy.limits, notes);
   const services = all.map((service) => withAliases(bounded(service), aliases));
   const exposed = chooseExposed(services, extension, notes);
   if (notes.refusals.length > 0) return { kind: 'refused', refusals: notes.refusals, changes: notes.changes };
@@ -128,8 +126,7 @@ function readNetworks(raw: unknown, notes: Notes): Record<string, { internal: bo
       notes.refuse(where, 'names', 'a network is named with letters, digits, ".", "_" and "-"');
       continue;
     }
-    const network = isRecord(value) ? value : {};
-    notes.verdicts(NETWORK_KEYS, where, network);
+    const network = notes.section('network', where, value);
     if (network.external)
       notes.refuse(`${where}.external`, 'external', "a preview joins no network but its own; remove 'external'");
     if (!DRIVERS.has(String(network.driver ?? ''))) {
@@ -152,8 +149,7 @@ function readVolumes(raw: unknown, notes: Notes): string[] {
       notes.refuse(where, 'names', 'a volume is named with letters, digits, ".", "_" and "-"');
       continue;
     }
-    const volume = isRecord(value) ? value : {};
-    notes.verdicts(VOLUME_KEYS, where, volume);
+    const volume = notes.section('volume', where, value);
     if (volume.external) notes.refuse(`${where}.external`, 'external', "a preview owns its volumes; remove 'external'");
     if (!['', 'local'].includes(String(volume.driver ?? ''))) {
       notes.refuse(`${where}.driver`, 'driver', 'only local volumes are made');
@@ -174,8 +170,7 @@ async function readFiles(
     const all = field(top, kind);
     for (const [key, value] of Object.entries(isRecord(all) ? all : {})) {
       const where = `${kind}.${key}`;
-      const entry = isRecord(value) ? value : {};
-      notes.verdicts(FILE_KEYS, where, entry);
+      const entry = notes.section('config', where, value);
       if (isSet(entry.external)) {
         // Of a secret it says that Treehouse keeps it: secrets.ts.
         if (kind === 'configs') notes.refuse(`${where}.external`, 'external', NOT_EXTERNAL);

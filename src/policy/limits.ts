@@ -5,23 +5,7 @@ import type { Notes } from './notes.ts';
 import { asArray, field, isRecord } from './sources.ts';
 
 /** Keys of a definition that say what is bounded here; each is written anew. */
-const OWN_KEYS = [
-  'mem_limit',
-  'memswap_limit',
-  'mem_reservation',
-  'mem_swappiness',
-  'cpus',
-  'cpu_count',
-  'cpu_percent',
-  'cpu_quota',
-  'cpu_period',
-  'cpu_shares',
-  'pids_limit',
-  'shm_size',
-  'ulimits',
-  'tmpfs',
-  'read_only',
-];
+const OWN_KEYS = ['mem_limit', 'memswap_limit', 'cpus', 'pids_limit', 'shm_size', 'ulimits', 'tmpfs', 'read_only'];
 
 /** Other limits that a file may set for itself, each below the number that `most` gives. */
 const KEPT_ULIMITS: Readonly<Record<string, (limits: Limits) => number>> = {
@@ -37,17 +21,6 @@ export function limitService(service: StackService, limits: Limits, notes: Notes
   const asked = service.definition;
   const definition: Record<string, unknown> = Object.create(null);
   for (const [key, value] of Object.entries(asked)) if (!OWN_KEYS.includes(key)) definition[key] = value;
-  for (const key of [
-    'cpu_count',
-    'cpu_percent',
-    'cpu_quota',
-    'cpu_period',
-    'cpu_shares',
-    'memswap_limit',
-    'mem_swappiness',
-  ]) {
-    if (asked[key] !== undefined) notes.change(`${where}.${key}`, 'dropped: `cpus` and `mem_limit` are what counts');
-  }
   const bounded = (key: string, bounds: { usual: number; most: number }, unit: number): number => {
     const value = Number(asked[key] ?? 0);
     if (!(value > 0)) return bounds.usual;

@@ -1,10 +1,16 @@
 /** Collects what policy refuses and changes while it reads a file. */
 import type { Change, Refusal } from '../domain/stack.ts';
-import type { Verdict } from './table.ts';
+import type { Policy } from './policy.ts';
+import type { Section, Verdict } from './table.ts';
 
 export class Notes {
   readonly refusals: Refusal[] = [];
   readonly changes: Change[] = [];
+  readonly policy: Policy;
+
+  constructor(policy: Policy) {
+    this.policy = policy;
+  }
 
   refuse(path: string, rule: string, message: string): void {
     this.refusals.push({ path, rule, message });
@@ -14,9 +20,9 @@ export class Notes {
     this.changes.push({ path, message });
   }
 
-  /** Looks one key up; true where its value is to be kept or read. */
-  verdict(table: ReadonlyMap<string, Verdict>, key: string, path: string): Verdict['verdict'] {
-    const row = table.get(key);
+  /** What the policy says of a key; what it refuses or drops is noted. */
+  verdict(section: Section, key: string, path: string): Verdict['verdict'] {
+    const row = this.policy.tables[section].get(key);
     if (!row) {
       if (key.startsWith('x-')) return 'skip';
       this.refuse(path, 'unknown', 'this key is not known to Treehouse, so it is not allowed');
@@ -27,11 +33,16 @@ export class Notes {
     return row.verdict;
   }
 
-  /** Looks every key of a section up. */
-  verdicts(table: ReadonlyMap<string, Verdict>, path: string, section: Record<string, unknown>): void {
-    for (const key of Object.keys(section)) {
-      if (isSet(section[key])) this.verdict(table, key, `${path}.${key}`);
+  /** Looks every key up that is set; of the section only those are left that are to be read. */
+  section(section: Section, path: string, raw: unknown): Record<string, unknown> {
+    const left: Record<string, unknown> = Object.create(null);
+    if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) return left;
+    for (const [key, value] of Object.entries(raw)) {
+      if (!isSet(value)) continue;
+      const verdict = this.verdict(section, key, path === '' ? key : `${path}.${key}`);
+      if (verdict === 'allow' || verdict === 'read') left[key] = value;
     }
+    return left;
   }
 }
 

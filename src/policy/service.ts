@@ -1,5 +1,6 @@
 /** One service of the compose model, built anew from the keys that the table allows. */
-import { GRANTABLE_CAPABILITIES } from '../domain/isolation.ts';
+
+import { nanosecondsOf } from '../domain/duration.ts';
 import type {
   Condition,
   Dependency,
@@ -12,10 +13,13 @@ import type {
 import { isSet, type Notes } from './notes.ts';
 import { readSecretUses } from './secrets.ts';
 import { asArray, field, isRecord } from './sources.ts';
-import { RESERVED_LABELS, RESERVED_VARIABLES, SERVICE_KEYS } from './table.ts';
+import { RESERVED_LABELS, RESERVED_VARIABLES } from './table.ts';
 
 interface Input {
   readonly name: string;
+  /** As the file has it. */
+  readonly all: Record<string, unknown>;
+  /** What the table leaves of it. */
   readonly raw: Record<string, unknown>;
   readonly build: StackBuild | undefined;
   readonly mounts: readonly Mount[];
@@ -37,20 +41,18 @@ export function hardenService(input: Input, notes: Notes): StackService {
   const { name, raw, build } = input;
   const where = `services.${name}`;
   const definition: Record<string, unknown> = Object.create(null);
-  for (const [key, value] of Object.entries(raw)) {
+  for (const [key, value] of Object.entries(input.all)) {
     // False and empty say something where a key is allowed: `init: false`, `entrypoint: []`.
-    const isAllowed = SERVICE_KEYS.get(key)?.verdict === 'allow';
-    if (value === null || !(isAllowed || isSet(value))) continue;
-    if (notes.verdict(SERVICE_KEYS, key, `${where}.${key}`) === 'allow') definition[key] = value;
+    if (value !== null && notes.policy.tables.service.get(key)?.verdict === 'allow') definition[key] = value;
   }
-  if (!build && raw.build === undefined && typeof raw.image !== 'string') {
+  if (!build && input.all.build === undefined && typeof raw.image !== 'string') {
     notes.refuse(where, 'image', "it has neither 'image' nor 'build'");
   }
   readLimits(where, raw, definition, notes);
   readCapabilities(where, raw, definition, notes);
   readHosts(where, raw, definition, notes);
   readRestart(where, raw, definition, notes);
-  if (isRecord(raw.healthcheck)) definition.healthcheck = { ...raw.healthcheck };
+  if (isRecord(raw.healthcheck)) definition.healthcheck = readHealthcheck(where, raw.healthcheck, notes);
   const labels = keepUnreserved(`${where}.labels`, raw.labels, RESERVED_LABELS, notes);
   if (Object.keys(labels).length > 0) definition.labels = labels;
   const secrets = readSecretUses(where, raw.secrets, input.externals, notes);
@@ -98,10 +100,24 @@ function readCapabilities(
 ): void {
   const wanted = asArray(raw.cap_add).map((one) => String(one).toUpperCase().replace(/^CAP_/, ''));
   for (const one of wanted) {
-    if (!GRANTABLE_CAPABILITIES.has(one))
+    if (!notes.policy.capabilities.has(one))
       notes.refuse(`${where}.cap_add`, 'cap_add', `the capability ${one} is not given`);
   }
   if (wanted.length > 0) definition.cap_add = wanted;
+}
+
+/** A check starts a process each time: more often than this it keeps a host busy. */
+const SHORTEST: Readonly<Record<string, string>> = { interval: '1s', timeout: '1s', start_interval: '100ms' };
+
+function readHealthcheck(where: string, raw: Record<string, unknown>, notes: Notes): Record<string, unknown> {
+  const check: Record<string, unknown> = { ...raw };
+  for (const [key, least] of Object.entries(SHORTEST)) {
+    const asked = check[key];
+    if (asked === undefined || (nanosecondsOf(String(asked)) ?? 0) >= (nanosecondsOf(least) ?? 0)) continue;
+    notes.change(`${where}.healthcheck.${key}`, `raised to ${least}`);
+    check[key] = least;
+  }
+  return check;
 }
 
 function readHosts(

@@ -17,11 +17,12 @@ const skip: Verdict = { verdict: 'skip' };
 const drop = (message: string): Verdict => ({ verdict: 'drop', message });
 const refuse = (message: string): Verdict => ({ verdict: 'refuse', message });
 
-type Table = ReadonlyMap<string, Verdict>;
+export type Table = ReadonlyMap<string, Verdict>;
 const table = (rows: Record<string, Verdict>): Table => new Map(Object.entries(rows));
 
 const HOST = 'it reaches into the host; remove it';
 const KERNEL = 'it loosens what keeps a container apart from the host; remove it';
+const BOUNDS = 'dropped: `cpus` and `mem_limit` are what counts';
 const LIMITS = 'Treehouse sets the limits of a preview itself; remove it';
 
 export const SERVICE_KEYS: Table = table({
@@ -33,11 +34,11 @@ export const SERVICE_KEYS: Table = table({
   command: allow,
   configs: read,
   container_name: drop('dropped: the container is named after the preview'),
-  cpu_count: allow,
-  cpu_percent: allow,
-  cpu_quota: allow,
-  cpu_period: allow,
-  cpu_shares: allow,
+  cpu_count: drop(BOUNDS),
+  cpu_percent: drop(BOUNDS),
+  cpu_quota: drop(BOUNDS),
+  cpu_period: drop(BOUNDS),
+  cpu_shares: drop(BOUNDS),
   cpus: allow,
   cpuset: drop('dropped: the host decides on which cores a preview runs'),
   depends_on: read,
@@ -61,9 +62,9 @@ export const SERVICE_KEYS: Table = table({
   logging: drop('replaced: logs are kept by the engine, rotated'),
   mac_address: drop('dropped: the engine chooses it'),
   mem_limit: allow,
-  mem_reservation: allow,
-  mem_swappiness: allow,
-  memswap_limit: allow,
+  mem_reservation: drop(BOUNDS),
+  mem_swappiness: drop(BOUNDS),
+  memswap_limit: drop(BOUNDS),
   networks: read,
   pids_limit: allow,
   platform: drop('dropped: images are built for this host'),
@@ -180,6 +181,17 @@ export const TOP_KEYS: Table = table({
   version: skip,
   volumes: read,
 });
+
+export const TABLES = {
+  file: TOP_KEYS,
+  service: SERVICE_KEYS,
+  build: BUILD_KEYS,
+  network: NETWORK_KEYS,
+  volume: VOLUME_KEYS,
+  config: FILE_KEYS,
+} as const;
+/** Which table a key is looked up in; `config` is for secrets too. */
+export type Section = keyof typeof TABLES;
 
 /** Variables that a preview may not set: nginx-proxy and Treehouse read them. */
 export const RESERVED_VARIABLES = /^(?:VIRTUAL_|TREEHOUSE_|LETSENCRYPT_|NETWORK_ACCESS$|CERT_NAME$|HTTPS_METHOD$)/i;

@@ -22,6 +22,7 @@ const names = [
   '日本語',
   '-x',
   '--upload-pack=touch',
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: for a shell, if one ever saw it.
   `$(touch${'${IFS}'}${marker.replaceAll('/', '%2F')})`,
   'it\'s;"quoted"`id`',
   'with%20space&amp;',

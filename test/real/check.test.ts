@@ -7,9 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { composeCommands, findPlugin } from '../../src/adapters/compose.ts';
-import type { CheckReport } from '../../src/check/check.ts';
+import type { CheckReport, RepositoryRules } from '../../src/check/check.ts';
 import { checkCommand } from '../../src/check/command.ts';
-import type { ImageRules } from '../../src/domain/supply.ts';
 
 let folder: string;
 let count = 0;
@@ -50,9 +49,9 @@ async function check(root: string, ...args: string[]): Promise<Said> {
           buildx: '',
         }),
       ),
-    rules: (name): ImageRules => {
+    rules: (name): RepositoryRules => {
       if (name !== 'acme/shop') throw new Error(`no ${name}`);
-      return { registries: ['ghcr.io'], pin: 'off' };
+      return { images: { registries: ['ghcr.io'], pin: 'off' } };
     },
     templates: path.join(import.meta.dirname, '../../templates'),
     colours: false,

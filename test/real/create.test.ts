@@ -11,14 +11,22 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { connectEngine } from '../../src/adapters/engine.ts';
 import { containerMaker } from '../../src/adapters/engine-create.ts';
 import { composeFile, type ServiceInstance } from '../../src/domain/compose-file.ts';
+import { DEFAULT_LIMITS } from '../../src/domain/isolation.ts';
 import { LABEL } from '../../src/domain/labels.ts';
 import { type BuildId, branchName, type Commit, previewId, repositoryName } from '../../src/domain/names.ts';
 import type { Stack } from '../../src/domain/stack.ts';
+import { policyOf } from '../../src/policy/policy.ts';
 import { type Court, openCourt } from '../support/judge.ts';
 
 const run = promisify(execFile);
 const docker = connectEngine(undefined);
 const maker = containerMaker(docker);
+/** With all that an admin may allow. */
+const WIDE = policyOf({
+  keys: { 'service.devices': 'allow', 'service.sysctls': 'allow' },
+  capabilities: ['SYS_PTRACE'],
+  limits: DEFAULT_LIMITS,
+});
 const RUN = `made${randomBytes(4).toString('hex')}`;
 const SECCOMP = fileURLToPath(new URL('../../templates/isolation/seccomp.json', import.meta.url));
 const filters = JSON.stringify({ label: [`${LABEL.instance}=${RUN}`] });
@@ -49,7 +57,7 @@ async function clean(): Promise<void> {
 /** The model that Treehouse makes of a service, as the branch's file has it. */
 async function modelOf(service: object, more: object = {}): Promise<Record<string, unknown>> {
   const file = { services: { web: { image: 'busybox', ...service } }, ...more };
-  const verdict = await court.judge({ 'compose.yaml': JSON.stringify(file), 'conf $x/a': 'a' });
+  const verdict = await court.judge({ 'compose.yaml': JSON.stringify(file), 'conf $x/a': 'a' }, WIDE);
   expect(
     verdict.lines.filter((line) => line.includes('refused')),
     verdict.lines.join('\n'),
@@ -182,6 +190,9 @@ const CASES: readonly [what: string, service: object, more?: object][] = [
   ['hosts', { extra_hosts: ['a.example:10.0.0.3', 'b.example=10.0.0.4', 'c.example:::1'] }],
   ['groups', { group_add: ['mail', '12'] }],
   ['capabilities', { cap_drop: ['ALL'], cap_add: ['NET_BIND_SERVICE', 'CHOWN'] }],
+  ['a capability that an admin gives', { cap_add: ['SYS_PTRACE'] }],
+  ['devices', { devices: ['/dev/fuse', '/dev/null:/dev/nothing:r'] }],
+  ['sysctls', { sysctls: { 'net.core.somaxconn': 1024, 'net.ipv4.ip_unprivileged_port_start': '80' } }],
   ['a read-only root', { read_only: true, tmpfs: ['/cache:size=1m'] }],
   [
     'limits',

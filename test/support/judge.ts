@@ -9,6 +9,7 @@ import type { Builder, Composer } from '../../src/domain/ports.ts';
 import type { Stack } from '../../src/domain/stack.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { harden } from '../../src/policy/harden.ts';
+import type { Policy } from '../../src/policy/policy.ts';
 import { findComposeFiles, inspectSources } from '../../src/policy/sources.ts';
 
 const run = promisify(execFile);
@@ -28,7 +29,7 @@ export interface Court {
   readonly folder: string;
   readonly commands: Composer & Builder;
   layOut(files: Layout): Promise<string>;
-  judge(files: Layout): Promise<Verdict>;
+  judge(files: Layout, policy?: Policy): Promise<Verdict>;
   close(): Promise<void>;
 }
 
@@ -53,14 +54,14 @@ export async function openCourt(): Promise<Court> {
     return root;
   }
 
-  async function judge(files: Layout): Promise<Verdict> {
+  async function judge(files: Layout, policy?: Policy): Promise<Verdict> {
     const root = await layOut(files);
     const sources = await inspectSources(root, await findComposeFiles(root));
     if (sources.refusals.length > 0) return refused(sources.refusals);
     const { signal } = new AbortController();
     try {
       const model = await commands.read({ root, files: sources.files, env: sources.env, signal });
-      const result = await harden(root, model);
+      const result = await harden(root, model, policy);
       if (result.kind === 'refused') return refused(result.refusals);
       const { stack } = result;
       return { verdict: 'accepted', lines: stack.changes.map((one) => `${one.path}: ${one.message}`), stack };
