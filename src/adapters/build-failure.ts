@@ -7,15 +7,17 @@ export const BUILD_TIMEOUT = 15 * 60_000;
 export function buildFailure(told: {
   /** The builder's last word. */
   readonly said: string;
+  /** What it and its steps said before. */
+  readonly log?: string;
   readonly timedOut: boolean;
   readonly cause?: unknown;
 }): TreehouseError {
-  const { said, timedOut, cause } = told;
+  const { said, log = '', timedOut, cause } = told;
   if (timedOut) {
     const text = 'building the images took longer than 15 minutes and was ended';
     return new TreehouseError('build-failed', text, { cause });
   }
-  if (/no space left on device/i.test(said)) {
+  if (/no space left on device/i.test(`${log}\n${said}`)) {
     const text = 'the disk is full, so the images could not be built; free some space, then redeploy';
     return new TreehouseError('disk-full', text, { kind: 'transient', cause });
   }

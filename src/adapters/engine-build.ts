@@ -80,6 +80,9 @@ function post(docker: Docker, context: BuildContext, signal: AbortSignal, option
   });
 }
 
+/** Of the log, in which the cause of a failure is looked for. */
+const TAIL_LINES = 50;
+
 interface Message {
   readonly id?: string;
   readonly aux?: unknown;
@@ -88,7 +91,12 @@ interface Message {
 }
 
 async function follow(stream: IncomingMessage, onLine: OnLine, signal: AbortSignal): Promise<void> {
-  const progress = buildProgress(onLine);
+  const tail: string[] = [];
+  const progress = buildProgress((line) => {
+    tail.push(line);
+    if (tail.length > TAIL_LINES) tail.shift();
+    onLine(line);
+  });
   const abort = () => stream.destroy();
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
@@ -112,5 +120,5 @@ async function follow(stream: IncomingMessage, onLine: OnLine, signal: AbortSign
   if (signal.aborted) throw abortReason(signal);
   if (failure === undefined) return;
   onLine(`ERROR: ${failure}`);
-  throw buildFailure({ said: failure, timedOut: false });
+  throw buildFailure({ said: failure, log: tail.join('\n'), timedOut: false });
 }
