@@ -1,13 +1,14 @@
 /** The configuration: `treehouse.yml` and the environment, read once, checked as a whole, frozen. */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import type { BuildLimits } from './domain/isolation.ts';
 import { repositoryName, repositorySlug } from './domain/names.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
-import { policyFields, policyRules, refinePolicy } from './policy/settings.ts';
+import { policyFields, policyRules, refinePolicy, size } from './policy/settings.ts';
 import type { ConfiguredVault } from './secrets/vault.ts';
 import { imageRulesSchema, scanSchema } from './supply/settings.ts';
 
@@ -33,6 +34,9 @@ const repositorySchema = z.preprocess(
 type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & { readonly url?: string | undefined };
 const NO_REPOSITORY: Listed = { branches: ['*'] };
 
+/** Processes of all build steps together: many a compiler's, and fewer than a host has. */
+const BUILD_PIDS = 4096;
+
 const domainPattern = /^(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
 const fileSchema = z.strictObject({
@@ -50,6 +54,9 @@ const fileSchema = z.strictObject({
     .default('{branch}--{repo}'),
   concurrency: z.coerce.number().int().min(1).max(64).default(Math.max(2, availableParallelism())),
   startLimit: z.coerce.number().int().min(1).max(3600).default(120),
+  /** Of all build steps together. */
+  buildMemory: size.default(Math.floor(totalmem() / 2)),
+  buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
   /** Seconds between two looks at every branch of every repository. */
   poll: z.coerce.number().int().min(1).max(86_400).default(60),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -79,6 +86,8 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_HOSTNAME: 'hostname',
   TREEHOUSE_CONCURRENCY: 'concurrency',
   TREEHOUSE_START_LIMIT: 'startLimit',
+  TREEHOUSE_BUILD_MEMORY: 'buildMemory',
+  TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_POLL: 'poll',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
   TREEHOUSE_REGISTRY: 'registry',
@@ -103,6 +112,7 @@ export interface Config {
   /** Seconds that a service may take to become healthy. */
   readonly startLimit: number;
   readonly poll: number;
+  readonly buildLimits: BuildLimits;
   readonly logLevel: string;
   readonly repositories: readonly Repository[];
   /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
@@ -178,6 +188,7 @@ export function readConfig(input: ConfigInput): Config {
     shortNames,
     concurrency: settings.concurrency,
     startLimit: settings.startLimit,
+    buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
     poll: settings.poll,
     logLevel: settings.logLevel,
     repositories,

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
+import { boundedBuilder } from './adapters/build-limits.ts';
 import { composeCommands, findPlugin } from './adapters/compose.ts';
 import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
@@ -174,7 +175,9 @@ async function start(
     secrets,
     composer: rememberingComposer(commands),
     maker: containerMaker(docker),
-    builder: engineBuilder(docker, commands),
+    builder: boundedBuilder(docker, engineBuilder(docker, commands), config.buildLimits, (reason) =>
+      log.warn({ reason }, 'build steps are bounded by time alone'),
+    ),
     gateway: nginx.gateway,
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
     store,

@@ -17,6 +17,14 @@ export interface Limits {
   readonly readOnly: boolean;
 }
 
+/** Bounds of all build steps of the engine together. */
+export interface BuildLimits {
+  /** Bytes, swap included. */
+  readonly memory: number;
+  readonly cpus: number;
+  readonly pids: number;
+}
+
 const MIB = 1024 * 1024;
 
 export const DEFAULT_LIMITS: Limits = {

@@ -6,7 +6,7 @@ import { faultsOf } from './policy.ts';
 const UNITS: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
 
 /** Bytes, or `512m`, `2g`. */
-const size = z
+export const size = z
   .union([z.number().int().positive(), z.string().regex(/^\d{1,15}[kmg]?$/i, 'it is a size such as 512m or 2g')])
   .transform((value) => {
     const [, count = '', unit = ''] = /^(\d+)([kmg]?)$/i.exec(String(value)) ?? [];

@@ -1,0 +1,83 @@
+/**
+ * Bounds what all build steps of the engine have together, in the control group that it runs them in: BuildKit's API takes no limits
+ * (moby, builder-next/executor_linux.go, puts each step under `<cgroup parent>/buildkit`).
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type Docker from 'dockerode';
+import type { BuildLimits } from '../domain/isolation.ts';
+import type { Builder } from '../domain/ports.ts';
+import { messageOf } from '../errors.ts';
+
+/** The engine's own, unless it was started with another `--cgroup-parent`. */
+const GROUP = 'docker/buildkit';
+/** Microseconds; the kernel's usual one. */
+const PERIOD = 100_000;
+
+/** The same builder; before each build the limits are made to be there. `onFault` is told, once each, why they cannot be. */
+export function boundedBuilder(
+  docker: Docker,
+  builder: Builder,
+  limits: BuildLimits,
+  onFault: (reason: string) => void,
+): Builder {
+  let before: string | undefined;
+  return {
+    async build(input) {
+      const fault = await boundBuilds(docker, limits);
+      if (fault !== undefined && fault !== before) onFault(fault);
+      before = fault;
+      await builder.build(input);
+    },
+  };
+}
+
+/** @returns why the limits cannot be set, if they cannot. */
+export async function boundBuilds(
+  docker: Docker,
+  limits: BuildLimits,
+  mount = '/sys/fs/cgroup',
+): Promise<string | undefined> {
+  try {
+    const info = (await docker.info()) as { CgroupDriver?: string; CgroupVersion?: string };
+    if (info.CgroupDriver !== 'cgroupfs') {
+      return `the engine leaves control groups to ${info.CgroupDriver ?? 'nobody'}, where build steps have none in common; {"exec-opts": ["native.cgroupdriver=cgroupfs"]} in its daemon.json gives them one`;
+    }
+    await (info.CgroupVersion === '2' ? boundUnified(mount, limits) : boundByController(mount, limits));
+    return undefined;
+  } catch (error) {
+    return messageOf(error).split('\n')[0];
+  }
+}
+
+/** Control groups version 2 (kernel.org, admin-guide/cgroup-v2). */
+async function boundUnified(mount: string, { memory, cpus, pids }: BuildLimits): Promise<void> {
+  const folder = path.join(mount, GROUP);
+  await mkdir(folder, { recursive: true });
+  for (const above of [mount, path.dirname(folder)]) await put(above, 'cgroup.subtree_control', '+memory +cpu +pids');
+  await put(folder, 'memory.max', String(memory));
+  await put(folder, 'memory.swap.max', '0');
+  await put(folder, 'cpu.max', `${Math.round(cpus * PERIOD)} ${PERIOD}`);
+  await put(folder, 'pids.max', String(pids));
+}
+
+/** Version 1: a tree for each controller (kernel.org, admin-guide/cgroup-v1). */
+async function boundByController(mount: string, { memory, cpus, pids }: BuildLimits): Promise<void> {
+  const folders = ['memory', 'cpu', 'pids'].map((controller) => path.join(mount, controller, GROUP));
+  await Promise.all(folders.map((folder) => mkdir(folder, { recursive: true })));
+  const [ofMemory = '', ofCpu = '', ofPids = ''] = folders;
+  const bytes = String(memory);
+  const both = ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'];
+  // Neither may pass the other, so that the order depends on whether they grow; some kernels count no swap.
+  await put(ofMemory, both[0] ?? '', bytes).catch(() => undefined);
+  await put(ofMemory, both[1] ?? '', bytes).catch(() => undefined);
+  await put(ofMemory, both[0] ?? '', bytes);
+  await put(ofCpu, 'cpu.cfs_period_us', String(PERIOD));
+  await put(ofCpu, 'cpu.cfs_quota_us', String(Math.round(cpus * PERIOD)));
+  await put(ofPids, 'pids.max', String(pids));
+}
+
+async function put(folder: string, name: string, value: string): Promise<void> {
+  const file = path.join(folder, name);
+  if ((await readFile(file, 'utf8')).trim() !== value) await writeFile(file, value);
+}
