@@ -208,9 +208,9 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
 }
 
 function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
-  const host = labels[LABEL.host];
+  const host = labels[LABEL.host] ?? '';
   const port = Number(labels[LABEL.port]);
-  return host === undefined || !Number.isInteger(port) ? undefined : { host, port };
+  return host === '' || !Number.isInteger(port) ? undefined : { host, port };
 }
 
 function keyOf(labels: Record<string, string>): PreviewKey | undefined {

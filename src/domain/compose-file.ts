@@ -128,7 +128,9 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
           [LABEL.service]: service.name,
           [LABEL.build]: input.build,
           [LABEL.config]: instance.config,
-          ...(virtual ? { [LABEL.host]: virtual.label, [LABEL.port]: String(virtual.port) } : {}),
+          // Empty where it is not reached: an image could say a host of its own.
+          [LABEL.host]: virtual?.label ?? '',
+          [LABEL.port]: virtual === undefined ? '' : String(virtual.port),
         }),
       ),
     },

@@ -12,7 +12,7 @@ export const LABEL = {
   build: 'treehouse.build',
   /** Hash of all that makes a service's container what it is; equal means it may be left alone. */
   config: 'treehouse.config',
-  /** Host label and container port by which the gateway reaches it; only on exposed containers. */
+  /** Host label and container port by which the gateway reaches it; empty on containers that are not exposed. */
   host: 'treehouse.host',
   port: 'treehouse.port',
   /** Which network of the model a network is. */

@@ -160,6 +160,8 @@ describe('the compose file of a build', () => {
             'treehouse.service': 'db',
             'treehouse.build': BUILD,
             'treehouse.config': 'decaf',
+            'treehouse.host': '',
+            'treehouse.port': '',
           },
           healthcheck: { disable: true },
           networks: { back: { aliases: ['db'] } },
