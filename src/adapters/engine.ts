@@ -236,12 +236,13 @@ function imageInfo(info: Docker.ImageInspectInfo): ImageInfo {
   const ports = Object.keys(info.Config.ExposedPorts ?? {})
     .filter((port) => port.endsWith('/tcp') || !port.includes('/'))
     .map((port) => Number.parseInt(port, 10));
+  const nanoseconds = (info.Config as { Healthcheck?: { Interval?: number } }).Healthcheck?.Interval ?? 0;
   return {
     id: info.Id,
     ports: ports.sort((a, b) => a - b),
     volumes: Object.keys(info.Config.Volumes ?? {}),
     variables: (info.Config.Env ?? []).map((one) => one.split('=')[0] ?? ''),
-    healthInterval: info.Config.Healthcheck?.Interval,
+    ...(nanoseconds > 0 ? { checkEvery: nanoseconds / 1e9 } : {}),
   };
 }
 

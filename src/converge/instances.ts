@@ -1,5 +1,6 @@
 /** What each service's container is made from: its image, what the image brings along, and the hash of it all. */
 import { configHash, type ServiceInstance, type VirtualHost } from '../domain/compose-file.ts';
+import { SHORTEST_CHECK } from '../domain/isolation.ts';
 import { sideHost } from '../domain/names.ts';
 import type { Exposure, Mount, Stack, StackService } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
@@ -8,8 +9,6 @@ import { RESERVED_VARIABLES } from '../policy/table.ts';
 import { contentIds, type Images, type ServiceImage } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
-
-const SECOND = 1e9;
 
 /** The app's services, ready to be made containers of; the first of `exposed` gets the preview's own host. */
 export async function appInstances(
@@ -48,7 +47,7 @@ export async function instance(
     image: image.reference,
     config: configHash(whole, image.info.id, [...contents, ...marks], virtual),
     ...(virtual ? { virtual } : {}),
-    imageChecksTooOften: (image.info.healthInterval ?? SECOND) < SECOND,
+    ...((image.info.checkEvery ?? SHORTEST_CHECK.interval) < SHORTEST_CHECK.interval ? { hurries: true } : {}),
     reserved: image.info.variables.filter((name) => RESERVED_VARIABLES.test(name)),
   };
 }

@@ -1,7 +1,7 @@
 /** The compose file that Treehouse itself writes for the containers of one build. Pure. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
-import { CAPABILITIES, type MountFacts, type PlannedFacts } from './isolation.ts';
+import { CAPABILITIES, type MountFacts, type PlannedFacts, SHORTEST_CHECK } from './isolation.ts';
 import { LABEL, type Role } from './labels.ts';
 import type { BuildId, Commit } from './names.ts';
 import type { PreviewKey } from './preview.ts';
@@ -41,8 +41,8 @@ export interface ServiceInstance {
   readonly virtual?: VirtualHost;
   /** Reserved variables that the image sets by itself. */
   readonly reserved: readonly string[];
-  /** Its image asks for a health check more than once a second, which keeps a host busy. */
-  readonly imageChecksTooOften?: boolean;
+  /** Whether the image's own health check comes more often than any may. */
+  readonly hurries?: boolean;
 }
 
 export interface VirtualHost {
@@ -140,7 +140,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
         : {
             start_period: START_PERIOD,
             start_interval: START_INTERVAL,
-            ...(instance.imageChecksTooOften ? { interval: '1s' } : {}),
+            ...(instance.hurries ? { interval: `${SHORTEST_CHECK.interval}s` } : {}),
             ...check,
           },
     networks: Object.fromEntries(

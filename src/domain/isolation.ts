@@ -27,6 +27,9 @@ export interface BuildLimits {
 
 const MIB = 1024 * 1024;
 
+/** Seconds between two health checks, at least: once a container is healthy, and while it starts. */
+export const SHORTEST_CHECK = { interval: 1, start_interval: 0.1 } as const;
+
 export const DEFAULT_LIMITS: Limits = {
   memory: { usual: 1024 * MIB, most: 2048 * MIB },
   cpus: { usual: 1, most: 2 },

@@ -129,8 +129,8 @@ export interface ImageInfo {
   readonly volumes: readonly string[];
   /** Names of the variables it sets. */
   readonly variables: readonly string[];
-  /** Nanoseconds between two of its health checks, where it says so. */
-  readonly healthInterval: number | undefined;
+  /** Seconds between its own health checks; absent where it says nothing of them. */
+  readonly checkEvery?: number;
 }
 
 export interface NewNetwork {

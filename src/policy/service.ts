@@ -1,6 +1,5 @@
 /** One service of the compose model, built anew from the keys that the table allows. */
 
-import { nanosecondsOf } from '../domain/duration.ts';
 import type {
   Condition,
   Dependency,
@@ -10,6 +9,7 @@ import type {
   StackFile,
   StackService,
 } from '../domain/stack.ts';
+import { readHealthCheck } from './health.ts';
 import { isSet, type Notes } from './notes.ts';
 import { readSecretUses } from './secrets.ts';
 import { asArray, field, isRecord } from './sources.ts';
@@ -52,7 +52,8 @@ export function hardenService(input: Input, notes: Notes): StackService {
   readCapabilities(where, raw, definition, notes);
   readHosts(where, raw, definition, notes);
   readRestart(where, raw, definition, notes);
-  if (isRecord(raw.healthcheck)) definition.healthcheck = readHealthcheck(where, raw.healthcheck, notes);
+  const check = readHealthCheck(`${where}.healthcheck`, raw.healthcheck, notes);
+  if (check) definition.healthcheck = check;
   const labels = keepUnreserved(`${where}.labels`, raw.labels, RESERVED_LABELS, notes);
   if (Object.keys(labels).length > 0) definition.labels = labels;
   const secrets = readSecretUses(where, raw.secrets, input.externals, notes);
@@ -104,20 +105,6 @@ function readCapabilities(
       notes.refuse(`${where}.cap_add`, 'cap_add', `the capability ${one} is not given`);
   }
   if (wanted.length > 0) definition.cap_add = wanted;
-}
-
-/** A check starts a process each time: more often than this it keeps a host busy. */
-const SHORTEST: Readonly<Record<string, string>> = { interval: '1s', timeout: '1s', start_interval: '100ms' };
-
-function readHealthcheck(where: string, raw: Record<string, unknown>, notes: Notes): Record<string, unknown> {
-  const check: Record<string, unknown> = { ...raw };
-  for (const [key, least] of Object.entries(SHORTEST)) {
-    const asked = check[key];
-    if (asked === undefined || (nanosecondsOf(String(asked)) ?? 0) >= (nanosecondsOf(least) ?? 0)) continue;
-    notes.change(`${where}.healthcheck.${key}`, `raised to ${least}`);
-    check[key] = least;
-  }
-  return check;
 }
 
 function readHosts(

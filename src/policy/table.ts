@@ -142,6 +142,16 @@ export const BUILD_KEYS: Table = table({
   ssh: refuse("it hands the host's SSH agent to the build; remove it"),
 });
 
+export const HEALTH_KEYS: Table = table({
+  disable: allow,
+  interval: read,
+  retries: allow,
+  start_interval: read,
+  start_period: allow,
+  test: allow,
+  timeout: allow,
+});
+
 export const NETWORK_KEYS: Table = table({
   attachable: skip,
   driver: read,
@@ -186,6 +196,7 @@ export const TABLES = {
   file: TOP_KEYS,
   service: SERVICE_KEYS,
   build: BUILD_KEYS,
+  healthcheck: HEALTH_KEYS,
   network: NETWORK_KEYS,
   volume: VOLUME_KEYS,
   config: FILE_KEYS,

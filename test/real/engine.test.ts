@@ -491,6 +491,9 @@ describe('images', () => {
       variables: ['PATH', 'VIRTUAL_HOST'],
     });
     expect(await engine.image(`${INSTANCE}/none:1`)).toBeUndefined();
+    await image(`${INSTANCE}/checked:1`, 'HEALTHCHECK --interval=500ms CMD true');
+    expect(await engine.image(`${INSTANCE}/checked:1`)).toMatchObject({ checkEvery: 0.5 });
+    await engine.removeImage(`${INSTANCE}/checked:1`);
     expect((await engine.observe(preview.id)).images).toEqual([{ reference, id: (await engine.image(reference))?.id }]);
   });
 

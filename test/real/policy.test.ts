@@ -219,6 +219,23 @@ const accepted: Readonly<Record<string, Accepted>> = {
       ],
     },
   },
+  'health checks in a hurry, slowed down': {
+    files: {
+      'compose.yml':
+        'services: {a: {image: busybox, healthcheck: {test: "true", interval: 1ms, start_interval: 99ms}}, b: {image: busybox, healthcheck: {interval: 0.5s, start_interval: 100ms, start_period: 1m30s}}}',
+    },
+    changes: [
+      'services.a.healthcheck.interval: raised to 1 s: each check is a process that the host starts',
+      'services.a.healthcheck.start_interval: raised to 0.1 s: each check is a process that the host starts',
+      'services.b.healthcheck.interval: raised to 1 s: each check is a process that the host starts',
+    ],
+    stack: {
+      services: [
+        { definition: { healthcheck: { interval: '1000ms', start_interval: '100ms' } } },
+        { definition: { healthcheck: { interval: '1000ms', start_interval: '100ms', start_period: '1m30s' } } },
+      ],
+    },
+  },
   'a health check that is off': {
     files: web('healthcheck: {disable: true}'),
     stack: { services: [{ definition: { healthcheck: { disable: true } } }] },

@@ -208,6 +208,17 @@ describe('the compose file of a build', () => {
     });
   });
 
+  it('slows an image down whose health checks come too often, unless the file says how often', () => {
+    const checkOf = (healthcheck: object) => {
+      const one = { service: service('db', { definition: { healthcheck } }), image: 'db:1', config: 'c', reserved: [] };
+      const { services } = composeFile({ ...input, services: [{ ...one, hurries: true }] });
+      return (services as Record<string, { healthcheck: object }>)['db-mwufyyiwva']?.healthcheck;
+    };
+    expect(checkOf({})).toEqual({ start_period: '60s', start_interval: '100ms', interval: '1s' });
+    expect(checkOf({ interval: '9s' })).toMatchObject({ interval: '9s' });
+    expect(checkOf({ disable: true })).toEqual({ disable: true });
+  });
+
   it('names test and app apart, and every service by its build', () => {
     expect([projectName(preview, 'app'), projectName(preview, 'test'), serviceKey('web', BUILD)]).toEqual([
       `th-${preview.id}`,

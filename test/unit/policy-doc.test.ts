@@ -5,6 +5,7 @@ import { GRANTABLE_CAPABILITIES } from '../../src/domain/isolation.ts';
 import {
   BUILD_KEYS,
   FILE_KEYS,
+  HEALTH_KEYS,
   isSteering,
   NETWORK_KEYS,
   SERVICE_KEYS,
@@ -39,6 +40,7 @@ describe('docs/policy.md', () => {
     ['The file', TOP_KEYS],
     ['A service', SERVICE_KEYS],
     ['`build`', BUILD_KEYS],
+    ['A health check', HEALTH_KEYS],
     ['A network', NETWORK_KEYS],
     ['A volume', VOLUME_KEYS],
     ['A config or secret', FILE_KEYS],

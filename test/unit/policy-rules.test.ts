@@ -134,20 +134,3 @@ describe('a fault in them', () => {
     expect(() => rules(said)).toThrow(words);
   });
 });
-
-describe('a health check', () => {
-  it('is made to wait, for it starts a process each time', async () => {
-    const check = { test: ['CMD', 'true'], interval: '1ms', timeout: '100µs', start_interval: '99ms', retries: 3 };
-    const one = await judge({ healthcheck: check });
-    expect(one.definition).toMatchObject({
-      healthcheck: { test: ['CMD', 'true'], interval: '1s', timeout: '1s', start_interval: '100ms', retries: 3 },
-    });
-    expect(one.changed).toEqual([
-      'services.web.healthcheck.interval: raised to 1s',
-      'services.web.healthcheck.timeout: raised to 1s',
-      'services.web.healthcheck.start_interval: raised to 100ms',
-    ]);
-    const slow = { test: ['CMD', 'true'], interval: '1m0.5s', start_interval: '100ms' };
-    expect((await judge({ healthcheck: slow })).definition).toMatchObject({ healthcheck: slow });
-  });
-});
