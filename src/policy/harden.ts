@@ -18,6 +18,9 @@ export type Hardened =
   | { readonly kind: 'refused'; readonly refusals: readonly Refusal[]; readonly changes: readonly Change[] };
 
 const DRIVERS = new Set(['', 'bridge', 'default']);
+/** Of the engine's own addresses there are some thirty networks for all previews together. */
+const MAX_NETWORKS = 8;
+const MAX_VOLUMES = 50;
 const NOT_EXTERNAL = 'nothing outside the repository is mounted; use a file of the repository';
 
 /** `model` is the parsed output of `docker compose config --format json` for the checkout at `root`. */
@@ -137,7 +140,9 @@ function readNetworks(raw: unknown, notes: Notes): Record<string, { internal: bo
     }
     networks[key] = { internal: network.internal === true };
   }
-  if (Object.keys(networks).length === 0) networks.default = { internal: false };
+  const count = Object.keys(networks).length;
+  if (count > MAX_NETWORKS) notes.refuse('networks', 'limits', `more than ${MAX_NETWORKS} networks`);
+  if (count === 0) networks.default = { internal: false };
   return networks;
 }
 
@@ -156,6 +161,7 @@ function readVolumes(raw: unknown, notes: Notes): string[] {
     }
     volumes.push(key);
   }
+  if (volumes.length > MAX_VOLUMES) notes.refuse('volumes', 'limits', `more than ${MAX_VOLUMES} volumes`);
   return volumes;
 }
 

@@ -846,6 +846,20 @@ const refused: Readonly<Record<string, { readonly files: Layout; readonly at: re
     files: { 'compose.yml': `services: {${Array.from({ length: 100 }, (_, index) => `s${index}: {image: a}`)}}` },
     at: ['services [limits]'],
   },
+  'thirty networks': {
+    files: web(
+      `networks: [${Array.from({ length: 30 }, (_, index) => `n${index}`)}]`,
+      `networks: {${Array.from({ length: 30 }, (_, index) => `n${index}: {}`)}}`,
+    ),
+    at: ['networks [limits]'],
+  },
+  'a hundred volumes': {
+    files: web(
+      `volumes: [${Array.from({ length: 100 }, (_, index) => `"v${index}:/v/${index}"`)}]`,
+      `volumes: {${Array.from({ length: 100 }, (_, index) => `v${index}: {}`)}}`,
+    ),
+    at: ['volumes [limits]'],
+  },
   'the host by its own name': {
     files: web('extra_hosts: ["host.docker.internal:host-gateway"]'),
     at: ['services.web.extra_hosts [extra_hosts]'],
