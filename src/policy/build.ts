@@ -13,7 +13,10 @@ export async function hardenBuild(
   section: unknown,
   notes: Notes,
 ): Promise<StackBuild | undefined> {
-  if (!isRecord(section)) return undefined;
+  if (!isRecord(section)) {
+    notes.refuse(where, 'value', 'it holds keys, context first');
+    return undefined;
+  }
   const raw = notes.section('build', where, section);
   const context = await folder(root, `${where}.context`, undouble(String(raw.context ?? '.')), notes);
   if (context === undefined) return undefined;

@@ -52,7 +52,7 @@ export async function harden(root: string, model: unknown, policy: Policy = DEFA
     }
     const left = notes.section('service', where, raw);
     const build = left.build === undefined ? undefined : await hardenBuild(root, `${where}.build`, left.build, notes);
-    const mounts = await readMounts(root, `${where}.volumes`, left.volumes, notes);
+    const mounts = await readMounts({ root, volumes, where: `${where}.volumes` }, left.volumes, notes);
     const service = hardenService({ name, all: raw, raw: left, build, mounts, files, externals, networks }, notes);
     (isTest ? tests : all).push(service);
   }
@@ -198,7 +198,14 @@ async function readFiles(
   return files;
 }
 
-async function readMounts(root: string, where: string, raw: unknown, notes: Notes): Promise<Mount[]> {
+interface MountsOn {
+  readonly root: string;
+  /** Those that the file defines. */
+  readonly volumes: readonly string[];
+  readonly where: string;
+}
+
+async function readMounts({ root, volumes, where }: MountsOn, raw: unknown, notes: Notes): Promise<Mount[]> {
   const mounts: Mount[] = [];
   for (const [index, entry] of asArray(raw).entries()) {
     const at = `${where}[${index}]`;
@@ -215,8 +222,9 @@ async function readMounts(root: string, where: string, raw: unknown, notes: Note
       mounts.push({ kind: 'tmpfs', target, ...(size > 0 ? { sizeBytes: size } : {}) });
     } else if (type === 'volume') {
       const readOnly = field(entry, 'read_only') === true;
-      const volume = typeof source === 'string' && source !== '' ? source : anonymousVolume(where, target);
-      mounts.push({ kind: 'volume', volume, target, readOnly });
+      const isNamed = typeof source === 'string' && source !== '';
+      if (isNamed && !volumes.includes(source)) notes.refuse(at, 'mount', 'there is no such volume in the file');
+      else mounts.push({ kind: 'volume', volume: isNamed ? source : anonymousVolume(where, target), target, readOnly });
     } else if (type === 'bind') {
       const inside = typeof source === 'string' ? await insideCheckout(root, undouble(source)) : undefined;
       const stat = inside === undefined ? undefined : await lstat(path.join(root, inside));

@@ -8,12 +8,12 @@ import { asArray, field, isRecord } from './sources.ts';
 const OWN_KEYS = ['mem_limit', 'memswap_limit', 'cpus', 'pids_limit', 'shm_size', 'ulimits', 'tmpfs', 'read_only'];
 
 /** Other limits that a file may set for itself, each below the number that `most` gives. */
-const KEPT_ULIMITS: Readonly<Record<string, (limits: Limits) => number>> = {
-  nofile: (limits) => limits.files,
-  nproc: (limits) => limits.pids.most,
-  memlock: (limits) => limits.memory.most,
-  fsize: (limits) => limits.fileSize,
-};
+const KEPT_ULIMITS: ReadonlyMap<string, (limits: Limits) => number> = new Map([
+  ['nofile', (limits: Limits) => limits.files],
+  ['nproc', (limits: Limits) => limits.pids.most],
+  ['memlock', (limits: Limits) => limits.memory.most],
+  ['fsize', (limits: Limits) => limits.fileSize],
+]);
 
 /** Everything that is lowered or left out is in `notes`. */
 export function limitService(service: StackService, limits: Limits, notes: Notes): StackService {
@@ -21,9 +21,14 @@ export function limitService(service: StackService, limits: Limits, notes: Notes
   const asked = service.definition;
   const definition: Record<string, unknown> = Object.create(null);
   for (const [key, value] of Object.entries(asked)) if (!OWN_KEYS.includes(key)) definition[key] = value;
-  const bounded = (key: string, bounds: { usual: number; most: number }, unit: number): number => {
+  const bounded = (key: string, bounds: { usual: number; most: number }, unit: number, least = 1): number => {
     const value = Number(asked[key] ?? 0);
     if (!(value > 0)) return bounds.usual;
+    // The engine cuts off what is smaller, and takes nought for no limit.
+    if (value < least) {
+      notes.change(`${where}.${key}`, `raised to ${least}`);
+      return least;
+    }
     if (value > bounds.most)
       notes.change(`${where}.${key}`, `lowered to ${bounds.most / unit}${unit === 1 ? '' : ' MiB'}`);
     return Math.min(value, bounds.most);
@@ -31,7 +36,7 @@ export function limitService(service: StackService, limits: Limits, notes: Notes
   const memory = bounded('mem_limit', limits.memory, MIB);
   definition.mem_limit = String(memory);
   definition.memswap_limit = String(memory);
-  definition.cpus = bounded('cpus', limits.cpus, 1);
+  definition.cpus = bounded('cpus', limits.cpus, 1, LEAST_CPUS);
   definition.pids_limit = bounded('pids_limit', limits.pids, 1);
   definition.shm_size = String(bounded('shm_size', { usual: 64 * MIB, most: limits.shm }, MIB));
   definition.ulimits = ulimits(where, asked.ulimits, limits, notes);
@@ -42,6 +47,8 @@ export function limitService(service: StackService, limits: Limits, notes: Notes
 }
 
 const MIB = 1024 * 1024;
+/** The smallest share of a core that the kernel can keep apart. */
+const LEAST_CPUS = 0.01;
 
 function ulimits(where: string, raw: unknown, limits: Limits, notes: Notes): Record<string, unknown> {
   const kept: Record<string, unknown> = {
@@ -50,7 +57,7 @@ function ulimits(where: string, raw: unknown, limits: Limits, notes: Notes): Rec
     fsize: limits.fileSize,
   };
   for (const [name, value] of Object.entries(isRecord(raw) ? raw : {})) {
-    const most = KEPT_ULIMITS[name]?.(limits);
+    const most = KEPT_ULIMITS.get(name)?.(limits);
     if (most === undefined) {
       if (name !== 'core') notes.change(`${where}.ulimits.${name}`, 'dropped: Treehouse sets the limits');
       continue;

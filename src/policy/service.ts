@@ -45,7 +45,8 @@ export function hardenService(input: Input, notes: Notes): StackService {
     // False and empty say something where a key is allowed: `init: false`, `entrypoint: []`.
     if (value !== null && notes.policy.tables.service.get(key)?.verdict === 'allow') definition[key] = value;
   }
-  if (!build && input.all.build === undefined && typeof raw.image !== 'string') {
+  const isBuilt = input.all.build !== undefined && input.all.build !== null;
+  if (!isBuilt && (typeof raw.image !== 'string' || raw.image === '')) {
     notes.refuse(where, 'image', "it has neither 'image' nor 'build'");
   }
   readLimits(where, raw, definition, notes);
@@ -141,7 +142,8 @@ function readRestart(
 function keepUnreserved(where: string, raw: unknown, reserved: RegExp, notes: Notes): Record<string, string> {
   const kept: Record<string, string> = Object.create(null);
   for (const [key, value] of Object.entries(isRecord(raw) ? raw : {})) {
-    if (reserved.test(key)) notes.change(`${where}.${key}`, 'dropped: Treehouse sets it');
+    // The engine cuts NAME=VALUE at the first `=`.
+    if (reserved.test(key.split('=')[0] ?? '')) notes.change(`${where}.${key}`, 'dropped: Treehouse sets it');
     else if (value !== null) kept[key] = String(value);
   }
   return kept;

@@ -259,6 +259,21 @@ const accepted: Readonly<Record<string, Accepted>> = {
       services: [{ definition: { mem_limit: '67108864', cpus: 0.5, pids_limit: 50 } }],
     },
   },
+  'limits so small that the engine takes them for none': {
+    files: web('cpus: 0.0000000001'),
+    changes: ['services.web.cpus: raised to 0.01'],
+    stack: { services: [{ definition: { cpus: 0.01 } }] },
+  },
+  'limits of processes, by names that JavaScript knows': {
+    files: web('ulimits: {constructor: 1, nofile: 100}'),
+    changes: ['services.web.ulimits.constructor: dropped: Treehouse sets the limits'],
+    stack: { services: [{ definition: { ulimits: { core: 0, nofile: { soft: 100, hard: 100 } } } }] },
+  },
+  'a variable with a value in its name': {
+    files: web('environment: {"CERT_NAME=x": y, "A=B": c}'),
+    changes: ['services.web.environment.CERT_NAME=x: dropped: Treehouse sets it'],
+    stack: { services: [{ environment: { 'A=B': 'c' } }] },
+  },
   'labels and variables, without those that are reserved': {
     files: web(
       'labels: {a: "b", treehouse.preview: x, com.docker.compose.project: y}, ' +
