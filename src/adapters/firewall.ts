@@ -1,6 +1,7 @@
 /**
- * Rules of iptables that hold for every interface of a preview (`th…`): nothing of the host itself is reached, no cloud
- * metadata, and of what lies beyond only what the admin allows. docker's own rules already keep bridges apart.
+ * Rules of iptables that hold for every interface of a preview (`th…`), and for the engine's own bridge, where BuildKit runs the
+ * steps of a Dockerfile: nothing of the host itself is reached, no cloud metadata, and of what lies beyond only what the admin
+ * allows. docker's own rules already keep bridges apart.
  */
 import type { Firewall } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -16,8 +17,13 @@ export interface FirewallOptions {
 
 /** Interfaces of previews, as `bridgeName` names them. */
 const INTERFACES = 'th+';
-/** Chain → where the hook is that leads into it. */
-const HOOKS: Readonly<Record<string, string>> = { 'TREEHOUSE-INPUT': 'INPUT', 'TREEHOUSE-FORWARD': 'DOCKER-USER' };
+/** BuildKit inside the engine takes no other. */
+const BUILDS = 'docker0';
+/** What leads into our chains, by the chain of the host; each first there, in this order. */
+const HOOKS: Readonly<Record<string, readonly string[]>> = {
+  INPUT: [`-i ${INTERFACES} -j TREEHOUSE-INPUT`, `-i ${BUILDS} -j TREEHOUSE-INPUT`],
+  'DOCKER-USER': [`-i ${INTERFACES} -j TREEHOUSE-FORWARD`, `-i ${BUILDS} -j TREEHOUSE-BUILD`],
+};
 
 /** RFC 1918, RFC 6598 and benchmarks' networks (RFC 2544). */
 const PRIVATE = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '198.18.0.0/15'];
@@ -74,11 +80,15 @@ function reason(result: ProcessResult): string {
  */
 export function changeOf(saved: string, egress: Egress): string | undefined {
   const lines = saved.split('\n').map((line) => line.trim());
-  const chains = { 'TREEHOUSE-INPUT': INPUT_RULES, 'TREEHOUSE-FORWARD': forwardRules(egress) };
-  const change = Object.entries(chains).flatMap(([name, rules]) => [
-    ...chainChange(lines, name, rules),
-    ...hookChange(lines, name),
-  ]);
+  const chains = {
+    'TREEHOUSE-INPUT': INPUT_RULES,
+    'TREEHOUSE-FORWARD': forwardRules(egress),
+    'TREEHOUSE-BUILD': buildRules(egress),
+  };
+  const change = [
+    ...Object.entries(chains).flatMap(([name, rules]) => chainChange(lines, name, rules)),
+    ...Object.entries(HOOKS).flatMap(([hook, rules]) => hookChange(lines, hook, rules)),
+  ];
   // Chains are declared before rules that lead into them.
   const [declared, rest] = [change.filter((one) => one.startsWith(':')), change.filter((one) => !one.startsWith(':'))];
   return change.length === 0 ? undefined : `${['*filter', ...declared, ...rest, 'COMMIT'].join('\n')}\n`;
@@ -92,13 +102,16 @@ function chainChange(lines: readonly string[], name: string, rules: readonly str
   return known && there.join('\n') === wanted.join('\n') ? [] : [`:${name} - [0:0]`, ...wanted];
 }
 
-function hookChange(lines: readonly string[], name: string): string[] {
-  const hook = HOOKS[name];
-  const rule = `${hook} -i ${INTERFACES} -j ${name}`;
+function hookChange(lines: readonly string[], hook: string, rules: readonly string[]): string[] {
+  const wanted = rules.map((rule) => `-A ${hook} ${rule}`);
   const there = lines.filter((line) => line.startsWith(`-A ${hook} `));
-  const mine = there.filter((line) => line === `-A ${rule}`);
-  if (mine.length === 1 && there[0] === mine[0]) return [];
-  return [...mine.map(() => `-D ${rule}`), `-I ${rule}`];
+  const mine = there.filter((line) => wanted.includes(line));
+  if (mine.length === wanted.length && wanted.every((line, index) => there[index] === line)) return [];
+  return [
+    ...mine.map((line) => line.replace('-A', '-D')),
+    // Each goes before those that are there.
+    ...wanted.toReversed().map((line) => line.replace('-A', '-I')),
+  ];
 }
 
 // Rules are written as iptables-save writes them, so that the two can be compared.
@@ -106,6 +119,14 @@ const ANSWERS = '-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN';
 const BETWEEN = `-o ${INTERFACES} -j RETURN`;
 const reject = (to: string) => `-d ${to} -j REJECT --reject-with icmp-port-unreachable`;
 const INPUT_RULES = [ANSWERS, '-j DROP'];
+const NOT_PRIVATE = [
+  reject(LINK_LOCAL),
+  // The engine's resolver asks from inside the container's network.
+  '-p udp -m udp --dport 53 -j RETURN',
+  '-p tcp -m tcp --dport 53 -j RETURN',
+  ...PRIVATE.map(reject),
+  '-j RETURN',
+];
 
 function forwardRules(egress: Egress): readonly string[] {
   if (egress === 'all') return [reject(LINK_LOCAL), '-j RETURN'];
@@ -114,11 +135,11 @@ function forwardRules(egress: Egress): readonly string[] {
     ANSWERS,
     // Bridges are kept apart by docker itself; inside one, this is how services reach each other.
     BETWEEN,
-    reject(LINK_LOCAL),
-    // The engine's resolver asks from inside the container's network.
-    '-p udp -m udp --dport 53 -j RETURN',
-    '-p tcp -m tcp --dport 53 -j RETURN',
-    ...PRIVATE.map(reject),
-    '-j RETURN',
+    ...NOT_PRIVATE,
   ];
+}
+
+/** A build fetches its packages even where what runs reaches nothing. */
+function buildRules(egress: Egress): readonly string[] {
+  return egress === 'all' ? forwardRules(egress) : [ANSWERS, ...NOT_PRIVATE];
 }

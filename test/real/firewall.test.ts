@@ -28,9 +28,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 beforeEach(async () => {
-  for (const chain of ['INPUT', 'DOCKER-USER', 'TREEHOUSE-INPUT', 'TREEHOUSE-FORWARD'])
-    await iptables('-F', chain).catch(() => undefined);
-  for (const chain of ['TREEHOUSE-INPUT', 'TREEHOUSE-FORWARD']) await iptables('-X', chain).catch(() => undefined);
+  const ours = ['TREEHOUSE-INPUT', 'TREEHOUSE-FORWARD', 'TREEHOUSE-BUILD'];
+  for (const chain of ['INPUT', 'DOCKER-USER', ...ours]) await iptables('-F', chain).catch(() => undefined);
+  for (const chain of ours) await iptables('-X', chain).catch(() => undefined);
   await iptables('-N', 'DOCKER-USER').catch(() => undefined);
 });
 
@@ -52,12 +52,27 @@ describe('the firewall', () => {
     expect(await rules()).toBe(raised);
   });
 
+  it.each(['internet', 'all', 'none'] as const)('keeps builds from the host and its cloud: %s', async (egress) => {
+    await walls(egress).ensure();
+    const raised = await rules();
+    expect(raised).toContain('-A INPUT -i docker0 -j TREEHOUSE-INPUT\n');
+    expect(raised).toContain('-A DOCKER-USER -i docker0 -j TREEHOUSE-BUILD\n');
+    expect(raised).toMatch(/-A TREEHOUSE-BUILD -d 169\.254\.0\.0\/16 -j REJECT/);
+    expect(raised.includes('-A TREEHOUSE-BUILD -d 10.0.0.0/8 -j REJECT')).toBe(egress !== 'all');
+    // It fetches its packages.
+    expect(
+      raised.trim().endsWith('-A TREEHOUSE-BUILD -j RETURN') || raised.includes('-A TREEHOUSE-BUILD -j RETURN\n'),
+    ).toBe(true);
+  });
+
   it.each([
     ['a hook that is gone', ['-D', 'INPUT', '-i', 'th+', '-j', 'TREEHOUSE-INPUT']],
     ['a chain that is empty', ['-F', 'TREEHOUSE-FORWARD']],
     ['a rule that is gone', ['-D', 'TREEHOUSE-INPUT', '-j', 'DROP']],
     ['a rule that comes before', ['-I', 'DOCKER-USER', '-j', 'ACCEPT']],
     ['a rule of the chain that comes before', ['-I', 'TREEHOUSE-FORWARD', '-j', 'ACCEPT']],
+    ['a hook of builds that is gone', ['-D', 'INPUT', '-i', 'docker0', '-j', 'TREEHOUSE-INPUT']],
+    ['hooks in another order', ['-I', 'INPUT', '-i', 'docker0', '-j', 'TREEHOUSE-INPUT']],
     ['a hook that is there twice', ['-A', 'INPUT', '-i', 'th+', '-j', 'TREEHOUSE-INPUT']],
     ['all rules that are gone', ['-F']],
   ])('puts right %s', async (_what, change) => {
