@@ -158,11 +158,11 @@ describe('what runs', () => {
   it('is not led astray by labels that no Treehouse wrote', async () => {
     const id = await create('true', { labels: { [LABEL.preview]: '../x', [LABEL.port]: 'http', [LABEL.host]: 'x' } });
     await create('true', { labels: { [LABEL.repository]: 'nonsense' } });
+    expect(await engine.previews()).toEqual([]);
+    expect(await engine.container(id)).toMatchObject({ exposed: undefined });
     // So Treehouse says of a container that it is not reached.
     const inner = await create('true', { labels: { [LABEL.port]: '', [LABEL.host]: '' } });
     expect(await engine.container(inner)).toMatchObject({ exposed: undefined });
-    expect(await engine.previews()).toEqual([]);
-    expect(await engine.container(id)).toMatchObject({ exposed: undefined });
   });
 
   it.each([
