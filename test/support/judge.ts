@@ -11,6 +11,7 @@ import { TreehouseError } from '../../src/errors.ts';
 import { harden } from '../../src/policy/harden.ts';
 import type { Policy } from '../../src/policy/policy.ts';
 import { findComposeFiles, inspectSources } from '../../src/policy/sources.ts';
+import { judgeImages, readStackImages } from '../../src/supply/judge.ts';
 
 const run = promisify(execFile);
 
@@ -64,6 +65,11 @@ export async function openCourt(): Promise<Court> {
       const result = await harden(root, model, policy);
       if (result.kind === 'refused') return refused(result.refusals);
       const { stack } = result;
+      const images = judgeImages(await readStackImages(root, stack, sources.files), {
+        rules: undefined,
+        registry: undefined,
+      });
+      if (images.length > 0) return refused(images);
       return { verdict: 'accepted', lines: stack.changes.map((one) => `${one.path}: ${one.message}`), stack };
     } catch (error) {
       if (!(error instanceof TreehouseError) || error.code !== 'compose-unreadable') throw error;
