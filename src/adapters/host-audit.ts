@@ -245,13 +245,15 @@ async function walls(searchPath: string): Promise<Seen<boolean>> {
   }
 }
 
-/** Of `iptables -S`: the hook leads into the chain, and the chain ends with a wall. */
+/** Of `iptables -S`: the hooks lead into the chains of previews and of builds, and there are walls in them. */
 export function hasWalls(rules: string): boolean {
   return (
     /^-A INPUT\b.*-i th\+.*-j TREEHOUSE-INPUT$/m.test(rules) &&
     /^-A TREEHOUSE-INPUT\b.*-j (?:DROP|REJECT)\b/m.test(rules) &&
     /^-A DOCKER-USER\b.*-i th\+.*-j TREEHOUSE-FORWARD$/m.test(rules) &&
-    /^-A TREEHOUSE-FORWARD\b/m.test(rules)
+    /^-A TREEHOUSE-FORWARD\b/m.test(rules) &&
+    /^-A DOCKER-USER\b.*-i docker0\b.*-j TREEHOUSE-BUILD$/m.test(rules) &&
+    /^-A TREEHOUSE-BUILD\b/m.test(rules)
   );
 }
 

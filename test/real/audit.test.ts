@@ -398,6 +398,8 @@ describe('the host', () => {
       '-A TREEHOUSE-INPUT -j DROP',
       '-A DOCKER-USER -i th+ -j TREEHOUSE-FORWARD',
       '-A TREEHOUSE-FORWARD -d 169.254.0.0/16 -j REJECT --reject-with icmp-port-unreachable',
+      '-A DOCKER-USER -i docker0 -j TREEHOUSE-BUILD',
+      '-A TREEHOUSE-BUILD -d 169.254.0.0/16 -j REJECT --reject-with icmp-port-unreachable',
     ];
     expect(hasWalls(rules.join('\n'))).toBe(true);
     for (const one of [rules[0], rules[2], rules[3], rules[4]]) {
