@@ -14,6 +14,7 @@ import { hostAudit } from './adapters/host-audit.ts';
 import { auditCommand } from './audit/command.ts';
 import { checkCommand } from './check/command.ts';
 import { readConfig } from './config.ts';
+import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { statusTable } from './terminal/status.ts';
@@ -137,8 +138,8 @@ async function printLog(api: Client, id: string, options: { follow: boolean; jso
     const page = await api.events(id, build, after);
     for (const event of page.events) {
       if (options.json) console.log(JSON.stringify(event));
-      else if (event.type === 'log') console.log(`${pc.dim(`${event.stage} ${event.source} │`)} ${event.line}`);
-      else if (event.type === 'build.failed') console.log(pc.red(`✘ ${event.stage} failed: ${event.message}`));
+      else if (event.type === 'log') console.log(`${pc.dim(`${event.stage} ${event.source} │`)} ${plain(event.line)}`);
+      else if (event.type === 'build.failed') console.log(pc.red(`✘ ${event.stage} failed: ${plain(event.message)}`));
       else if (event.type === 'build.live') console.log(pc.green(`✔ live: ${event.urls[0] ?? ''}`));
       if (event.type === 'build.failed' || event.type === 'build.live' || event.type === 'build.superseded') return;
     }

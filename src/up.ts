@@ -90,7 +90,7 @@ function greeting(config: Config, treehouse: Treehouse, sample: Sample | undefin
     '',
     pc.bold('Treehouse is up'),
     `  webhooks  ${treehouse.url}webhooks/github`,
-    `  previews  ${treehouse.urlOf('BRANCH--REPO')}`,
+    `  previews  ${treehouse.urlOf(config.shortNames ? 'BRANCH' : 'BRANCH--REPO')}`,
     `  status    ${pc.dim('npx treehouse status')}`,
   ];
   for (const [what, secret] of [
@@ -112,7 +112,7 @@ function greeting(config: Config, treehouse: Treehouse, sample: Sample | undefin
       pc.cyan('  git switch -c my-branch'),
       pc.cyan('  echo "Hello from my branch" > web/greeting.txt'),
       pc.cyan('  git commit -am "Say hello" && git push -u origin my-branch'),
-      `and open ${treehouse.urlOf('my-branch--sample')} ; delete the branch, and it is gone:`,
+      `and open ${treehouse.urlOf(config.shortNames ? 'my-branch' : 'my-branch--sample')} ; delete the branch, and it is gone:`,
       pc.cyan('  git push origin --delete my-branch'),
     );
   }

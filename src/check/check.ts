@@ -2,18 +2,20 @@
 import { copyFile, cp, mkdtemp, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { composeFile, serviceKey } from '../domain/compose-file.ts';
+import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Composer, Repository } from '../domain/ports.ts';
-import { type Change, type Exposure, everyService, type Refusal } from '../domain/stack.ts';
+import { type Change, type Exposure, everyService, type Refusal, type Stack } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { chooseTemplate, type Template } from '../plan/template.ts';
 import { planTree, type TreePlan } from '../plan/tree.ts';
-import { findComposeFiles } from '../policy/sources.ts';
+import { findComposeFiles, NOT_YAML } from '../policy/sources.ts';
 
 export interface CheckInput {
   readonly composer: Composer;
-  /** A folder. */
+  /** A folder, or a compose file in one. */
   readonly tree: string;
-  /** Folder of the templates for trees without a compose file. */
+  /** Folder of the templates: for trees without a compose file, and the seccomp profile. */
   readonly templates: string;
   /** Of the configuration, if one is named. */
   readonly rules: RepositoryRules;
@@ -25,7 +27,9 @@ export type RepositoryRules = Pick<Repository, 'images' | 'policy'>;
 
 export interface CheckReport {
   readonly path: string;
-  readonly verdict: 'accepted' | 'refused';
+  readonly accepted: boolean;
+  /** `unreadable`: it did not come to a judgement. */
+  readonly verdict: 'accepted' | 'refused' | 'unreadable';
   /** Where there is no compose file: what the tree is taken for. */
   readonly template?: Template;
   readonly refusals: readonly Refusal[];
@@ -35,33 +39,58 @@ export interface CheckReport {
   readonly exposed: readonly Exposure[];
   /** Every image that is drawn in, by name. */
   readonly images: readonly string[];
+  /** The containers that would be made, in Compose's words, `$` doubled, for a preview named `check`; null where it is refused. */
+  readonly model: unknown;
 }
 
-/** @throws `bad-config` where `tree` is no folder. */
+/** @throws `bad-config` where `tree` is neither. */
 export async function checkTree(input: CheckInput): Promise<CheckReport> {
-  const root = await folder(input.tree);
+  const { root, files } = await treeOf(input.tree);
   try {
-    if ((await findComposeFiles(root)).length > 0) return reportOf(root, await plan(input, root));
+    if (files !== undefined || (await findComposeFiles(root)).length > 0)
+      return reportOf(input, root, await plan(input, root, files));
     const template = await chooseTemplate(root);
     return { ...(await inTemplate(input, root, template)), path: root, template };
   } catch (error) {
     if (!(error instanceof TreehouseError)) throw error;
     if (error.code !== 'compose-unreadable' && error.code !== 'nothing-to-run') throw error;
-    return { ...NOTHING, path: root, refusals: [{ path: '.', rule: error.code, message: error.message }] };
+    const refusals = [{ path: '.', rule: error.code, message: error.message }];
+    return { ...NOTHING, path: root, verdict: 'unreadable', refusals };
   }
 }
 
-const NOTHING = { verdict: 'refused', refusals: [], changes: [], services: [], exposed: [], images: [] } as const;
+const NOTHING = {
+  accepted: false,
+  verdict: 'refused',
+  refusals: [],
+  changes: [],
+  services: [],
+  exposed: [],
+  images: [],
+  model: null,
+} as const;
 
-async function folder(tree: string): Promise<string> {
-  const root = await realpath(tree).catch(() => undefined);
-  if (root !== undefined && (await stat(root)).isDirectory()) return root;
-  throw new TreehouseError('bad-config', `'${tree}' is not a folder: name a repository's working tree`);
+async function treeOf(tree: string): Promise<{ readonly root: string; readonly files?: readonly string[] }> {
+  const real = await realpath(tree).catch(() => undefined);
+  if (real !== undefined && (await stat(real)).isDirectory()) return { root: real };
+  if (real !== undefined && /\.ya?ml$/.test(real)) return { root: path.dirname(real), files: [path.basename(real)] };
+  throw new TreehouseError(
+    'bad-config',
+    `'${tree}' is neither a folder nor a compose file: name a repository's working tree`,
+  );
 }
 
-function plan(input: CheckInput, root: string): Promise<TreePlan> {
+function plan(input: CheckInput, root: string, files?: readonly string[]): Promise<TreePlan> {
   const { composer, rules, signal } = input;
-  return planTree({ composer, root, images: rules.images, policy: rules.policy, registry: undefined, signal });
+  return planTree({
+    composer,
+    root,
+    images: rules.images,
+    policy: rules.policy,
+    registry: undefined,
+    signal,
+    ...(files ? { files } : {}),
+  });
 }
 
 /** Aside, since nothing is written into the tree: of the repository a template uses only the Dockerfile. */
@@ -70,19 +99,22 @@ async function inTemplate(input: CheckInput, root: string, template: Template): 
   try {
     await cp(path.join(input.templates, template), aside, { recursive: true });
     if (template === 'dockerfile') await copyFile(path.join(root, 'Dockerfile'), path.join(aside, 'Dockerfile'));
-    return reportOf(root, await plan(input, aside));
+    return reportOf(input, root, await plan(input, aside));
   } finally {
     await rm(aside, { recursive: true, force: true });
   }
 }
 
-function reportOf(root: string, result: TreePlan): CheckReport {
+function reportOf(input: CheckInput, root: string, result: TreePlan): CheckReport {
   if (result.kind === 'refused') {
-    return { ...NOTHING, path: root, refusals: result.refusals, changes: result.changes };
+    const { refusals, changes } = result;
+    const isRead = refusals.some((one) => !one.message.startsWith(NOT_YAML));
+    return { ...NOTHING, path: root, verdict: isRead ? 'refused' : 'unreadable', refusals, changes };
   }
   const { stack, drawn } = result;
   return {
     path: root,
+    accepted: true,
     verdict: 'accepted',
     refusals: [],
     changes: stack.changes,
@@ -93,5 +125,31 @@ function reportOf(root: string, result: TreePlan): CheckReport {
     })),
     exposed: stack.exposed,
     images: [...new Set(drawn.images.flatMap((one) => one.reference ?? []))].sort(),
+    model: modelOf(stack, root, path.join(input.templates, 'isolation', 'seccomp.json')),
   };
+}
+
+/** As the containers of a build are described, with names that stand for what a push decides. */
+function modelOf(stack: Stack, root: string, seccomp: string): unknown {
+  const build = 'check' as BuildId;
+  const whole = composeFile({
+    instance: 'check',
+    preview: { id: 'check' as PreviewId, repository: 'check/check' as RepositoryName, branch: 'check' as Branch },
+    build,
+    commit: '0'.repeat(40) as Commit,
+    role: 'app',
+    services: stack.services.map((service) => ({
+      service,
+      image: service.image ?? `${service.name}:check`,
+      config: 'check',
+      reserved: [],
+    })),
+    checkout: root,
+    networks: new Map(Object.keys(stack.networks).map((key) => [key, `th-check-${key}`])),
+    volumePrefix: 'th-check',
+    seccomp,
+  });
+  const services = Object.entries(whole.services as Record<string, unknown>);
+  const suffix = serviceKey('', build);
+  return { ...whole, services: Object.fromEntries(services.map(([key, one]) => [key.slice(0, -suffix.length), one])) };
 }

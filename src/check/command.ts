@@ -20,11 +20,11 @@ export interface CheckCommandDeps {
 export function checkCommand(program: Command, deps: CheckCommandDeps): void {
   program
     .command('check')
-    .argument('[path]', "a repository's working tree", '.')
+    .argument('[path]', "a repository's working tree, or a compose file", '.')
     .option('--repo <owner/name>', 'judge by what the configuration says of this repository')
     .option('--json', 'for a program')
     .description(
-      'say what a push of a working tree would meet: what is refused, changed and run; 1 where it is refused',
+      'say what a push of a working tree would meet: what is refused, changed and run; 1 where it is refused, 2 unreadable',
     )
     .action(async (path: string, options: { repo?: string; json?: boolean }) => {
       const rules = options.repo === undefined ? {} : deps.rules(options.repo);
@@ -38,6 +38,6 @@ export function checkCommand(program: Command, deps: CheckCommandDeps): void {
         }),
       );
       deps.print(options.json === true ? JSON.stringify(report, null, 2) : reportText(report, deps.colours));
-      if (report.verdict === 'refused') deps.exit(1);
+      if (!report.accepted) deps.exit(report.verdict === 'refused' ? 1 : 2);
     });
 }

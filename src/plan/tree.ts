@@ -20,6 +20,8 @@ export interface TreeInput {
   readonly policy: PolicyRules | undefined;
   /** Address of Treehouse's own registry, if it is known. */
   readonly registry: string | undefined;
+  /** Its compose files, relative to it, where they are not those that Compose would find. */
+  readonly files?: readonly string[];
   readonly signal: AbortSignal;
 }
 
@@ -33,11 +35,12 @@ export type TreePlan =
     };
 
 /**
- * The tree must hold a compose file: see template.ts.
+ * The tree must hold a compose file; see template.ts for one that does not.
  * @throws {TreehouseError} `compose-unreadable` where Compose cannot read it.
  */
-export async function planTree({ composer, root, images, policy, registry, signal }: TreeInput): Promise<TreePlan> {
-  const names = await findComposeFiles(root);
+export async function planTree(input: TreeInput): Promise<TreePlan> {
+  const { composer, root, images, policy, registry, signal } = input;
+  const names = input.files ?? (await findComposeFiles(root));
   const sources = await inspectSources(root, names);
   const refused = async (refusals: readonly Refusal[], changes: readonly Change[] = []): Promise<TreePlan> => {
     const files = await Promise.all(

@@ -24,6 +24,9 @@ const MAX_FILES = 50;
 /** Of a stack; Compose takes seconds over hundreds. */
 export const MAX_SERVICES = 50;
 
+/** How the refusal of a file begins that is no YAML at all. */
+export const NOT_YAML = 'it is not YAML';
+
 export interface Sources {
   /** Absolute paths, for `-f`, in order. */
   readonly files: readonly string[];
@@ -121,7 +124,7 @@ function parse(name: string, text: string, refusals: Refusal[]): unknown {
     if (list.length > 1) return refuse('files', 'it holds more than one YAML document; keep one');
     const document = list[0];
     const fault = document?.errors[0];
-    if (fault) return refuse('yaml', `it is not YAML: ${fault.message.split('\n')[0]}`);
+    if (fault) return refuse('yaml', `${NOT_YAML}: ${fault.message.split('\n')[0]}`);
     const tag = document && strangeTag(document);
     if (tag !== undefined) return refuse('yaml', `the tag ${JSON.stringify(tag)} is not known; write the value itself`);
     return document?.toJS({ maxAliasCount: MAX_ALIASES });

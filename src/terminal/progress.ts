@@ -2,7 +2,7 @@
 import pc from 'picocolors';
 import type { BuildEvent, Stage } from '../domain/events.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
-import { plain } from '../web/plain.ts';
+import { plain } from '../domain/plain.ts';
 
 export interface ProgressOptions {
   readonly write: (text: string) => void;

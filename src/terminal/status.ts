@@ -1,8 +1,8 @@
 /** Previews as a table for people. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { plain } from '../domain/plain.ts';
 import type { PreviewView } from '../web/api.ts';
-import { plain } from '../web/plain.ts';
 
 const COLOURS: Readonly<Record<PreviewView['state'], (text: string) => string>> = {
   live: pc.green,

@@ -1,8 +1,8 @@
 /** What a visitor sees where no preview answers: unknown, waiting, building, failed, removed, out of reach. */
 import { STAGES } from '../domain/events.ts';
+import { plain } from '../domain/plain.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { html, type Markup, toText, trusted } from './html.ts';
-import { plain } from './plain.ts';
 
 export interface Page {
   readonly status: number;

@@ -234,7 +234,7 @@ function expectWalls(info: Docker.ContainerInspectInfo, what: string): void {
     utsMode: '',
     usernsMode: '',
     cgroupParent: '',
-    devices: 0,
+    devices: [],
     sysctls: [],
     volumesFrom: [],
     publishedPorts: [],

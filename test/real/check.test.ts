@@ -78,7 +78,9 @@ describe('treehouse check', () => {
     });
     expect(await report(root)).toEqual({
       path: root,
+      accepted: true,
       verdict: 'accepted',
+      model: expect.objectContaining({ networks: { default: { name: 'th-check-default', external: true } } }),
       refusals: [],
       changes: [
         {
@@ -148,6 +150,34 @@ volumes:
     expect(out).toContain('a push of this would be refused: 6 reasons');
   });
 
+  it('shows the containers that would be made', async () => {
+    const root = await tree({ 'compose.yaml': 'services: {web: {image: nginx, ports: ["80:80"], init: false}}\n' });
+    const { model } = await report(root);
+    const { services } = model as { services: Record<string, object> };
+    expect(Object.keys(services)).toEqual(['web']);
+    expect(services.web).toMatchObject({
+      image: 'nginx',
+      init: false,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true', expect.stringMatching(/^seccomp:.*seccomp\.json$/)],
+      mem_limit: expect.stringMatching(/^\d+$/),
+      pids_limit: 256,
+    });
+    expect(services.web).not.toHaveProperty('ports');
+  });
+
+  it('judges the compose file that is named', async () => {
+    const root = await tree({
+      'compose.yaml': 'services: {web: {image: nginx}}',
+      'other.yml': 'services: {web: {image: nginx, pid: host}}',
+    });
+    expect((await report(root)).code).toBe(0);
+    expect(await report(path.join(root, 'other.yml'))).toMatchObject({
+      code: 1,
+      refusals: [{ path: 'services.web.pid', at: { file: 'other.yml', line: 1 } }],
+    });
+  });
+
   it.each([
     [
       'a steering key of a .env',
@@ -160,13 +190,20 @@ volumes:
       'Dockerfile:1',
     ],
     ['a Dockerfile alone', { Dockerfile: 'FROM a\nRUN --network=host id\n' }, 'Dockerfile:2'],
+  ])('refuses %s', async (_what, files, at) => {
+    const { accepted, verdict, refusals, model, code } = await report(await tree(files));
+    expect([accepted, verdict, model, code]).toEqual([false, 'refused', null, 1]);
+    expect(refusals.map((one) => one.path)).toContain(at);
+  });
+
+  it.each([
     ['YAML that is none', { 'compose.yaml': 'services: [\n' }, 'compose.yaml'],
     ['what Compose cannot read', { 'compose.yaml': 'services: {web: {image: 5, ports: {}}}\n' }, '.'],
     ['nothing to run', { 'README.md': '' }, '.'],
-  ])('refuses %s', async (_what, files, at) => {
-    const { verdict, refusals, code } = await report(await tree(files));
-    expect([verdict, code]).toEqual(['refused', 1]);
-    expect(refusals.map((one) => one.path)).toContain(at);
+  ])('does not come to a judgement of %s', async (_what, files, at) => {
+    const { accepted, verdict, refusals, code } = await report(await tree(files));
+    expect([accepted, verdict, code]).toEqual([false, 'unreadable', 2]);
+    expect(refusals.map((one) => one.path)).toEqual([at]);
   });
 
   it.each([
@@ -219,8 +256,8 @@ describe('the command', () => {
     ['deep nesting', `services: {web: {image: nginx, x-a: ${'['.repeat(20_000)}${']'.repeat(20_000)}}}\n`],
   ])('answers to %s in little memory', async (_what, text) => {
     const { out, code, megabytes } = await command(await tree({ 'compose.yaml': text }));
-    expect(code).toBe(1);
-    expect(JSON.parse(out)).toMatchObject({ verdict: 'refused' });
+    expect([1, 2]).toContain(code);
+    expect(JSON.parse(out)).toMatchObject({ accepted: false });
     expect(megabytes).toBeGreaterThan(20);
     expect(megabytes).toBeLessThan(200);
   });

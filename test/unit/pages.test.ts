@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { type Branch, branchName, buildId, commitId, previewId, repositoryName } from '../../src/domain/names.ts';
+import { plain } from '../../src/domain/plain.ts';
 import { newRecord, type PreviewRecord, type PreviewState } from '../../src/domain/preview.ts';
 import { type PageInput, pageFor } from '../../src/web/pages.ts';
-import { plain } from '../../src/web/plain.ts';
 
 const HOST = 'main--shop.preview.localhost';
 const HOSTILE = "<img/src=x&\"onerror='x'>";
