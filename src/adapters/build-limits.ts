@@ -22,9 +22,11 @@ export function boundedBuilder(
   onFault: (reason: string) => void,
 ): Builder {
   let before: string | undefined;
+  let groups: Groups | undefined;
   return {
     async build(input) {
-      const fault = await boundBuilds(docker, limits);
+      groups ??= await groupsOf(docker).catch(() => undefined);
+      const fault = groups ? await boundBuilds(groups, limits) : 'the engine does not say how it groups processes';
       if (fault !== undefined && fault !== before) onFault(fault);
       before = fault;
       await builder.build(input);
@@ -32,18 +34,28 @@ export function boundedBuilder(
   };
 }
 
+/** How the engine groups processes. */
+export interface Groups {
+  readonly driver: string;
+  readonly version: string;
+}
+
+export async function groupsOf(docker: Docker): Promise<Groups> {
+  const info = (await docker.info()) as { CgroupDriver?: string; CgroupVersion?: string };
+  return { driver: info.CgroupDriver ?? 'nobody', version: info.CgroupVersion ?? '1' };
+}
+
 /** @returns why the limits cannot be set, if they cannot. */
 export async function boundBuilds(
-  docker: Docker,
+  { driver, version }: Groups,
   limits: BuildLimits,
   mount = '/sys/fs/cgroup',
 ): Promise<string | undefined> {
   try {
-    const info = (await docker.info()) as { CgroupDriver?: string; CgroupVersion?: string };
-    if (info.CgroupDriver !== 'cgroupfs') {
-      return `the engine leaves control groups to ${info.CgroupDriver ?? 'nobody'}, where build steps have none in common; {"exec-opts": ["native.cgroupdriver=cgroupfs"]} in its daemon.json gives them one`;
+    if (driver !== 'cgroupfs') {
+      return `the engine leaves control groups to ${driver}, where build steps have none in common; {"exec-opts": ["native.cgroupdriver=cgroupfs"]} in its daemon.json gives them one`;
     }
-    await (info.CgroupVersion === '2' ? boundUnified(mount, limits) : boundByController(mount, limits));
+    await (version === '2' ? boundUnified(mount, limits) : boundByController(mount, limits));
     return undefined;
   } catch (error) {
     return messageOf(error).split('\n')[0];
