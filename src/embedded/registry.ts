@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream, renameSync, statSync, type WriteStream } from 'node:fs';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { runProcess } from '../adapters/run-process.ts';
 import { TreehouseError } from '../errors.ts';
 import { type Child, startChild } from './child.ts';
@@ -30,6 +31,8 @@ export interface EmbeddedRegistry {
 const PROGRAM = 'docker-registry';
 const LOG_MAX = 5 * 1024 * 1024;
 const COLLECT_MS = 600_000;
+const PORT_TRIES = 20;
+const PORT_PAUSE_MS = 50;
 
 /**
  * Resolves when it answers.
@@ -104,7 +107,13 @@ async function choosePort(folder: string, given: number | undefined): Promise<nu
     throw new TreehouseError('bad-config', `the embedded registry cannot have port ${given} of 127.0.0.1: it is taken`);
   }
   const before = Number((await readFile(join(folder, 'port'), 'utf8').catch(() => '')).trim());
-  return freePort(Number.isInteger(before) && before > 0 && before < 65_536 ? before : undefined);
+  if (!Number.isInteger(before) || before <= 0 || before >= 65_536) return freePort(undefined);
+  // A registry that was killed a moment ago may not have let go of it yet.
+  for (let tries = 0; tries < PORT_TRIES; tries++) {
+    if ((await tryPort(before)) !== undefined) return before;
+    await delay(PORT_PAUSE_MS);
+  }
+  return freePort(undefined);
 }
 
 function configuration(folder: string, address: string): string {
