@@ -1,5 +1,6 @@
 /** What BuildKit tells while it builds, as lines of text in the form of `buildx --progress plain`. */
 import protobuf from 'protobufjs';
+import { lineSplitter } from './run-process.ts';
 
 /**
  * The fields that are read of moby.buildkit.v1.StatusResponse, by their numbers (moby/buildkit, api/services/control/control.proto).
@@ -54,8 +55,7 @@ const response = protobuf.Root.fromJSON(SCHEMA).lookupType('StatusResponse');
 interface Step {
   readonly number: number;
   done: boolean;
-  /** Of its output, what no line end has come for yet. */
-  rest: string;
+  readonly output: ReturnType<typeof lineSplitter>;
 }
 
 /** Takes the `aux` of messages whose id is `moby.buildkit.trace`, in base64, one after another. */
@@ -66,36 +66,26 @@ export function buildProgress(onLine: (line: string) => void): { take(trace: str
     if (!one.started) return;
     let step = steps.get(one.digest);
     if (!step) {
-      step = { number: steps.size + 1, done: false, rest: '' };
+      const number = steps.size + 1;
+      step = { number, done: false, output: lineSplitter((line) => onLine(`#${number} ${line}`)) };
       steps.set(one.digest, step);
       onLine(`#${step.number} ${one.name ?? ''}`);
     }
     if (step.done || !one.completed) return;
     step.done = true;
-    flush(step);
+    step.output.finish();
     if (one.error) onLine(`#${step.number} ERROR: ${one.error}`);
     else onLine(`#${step.number} ${one.cached ? 'CACHED' : `DONE ${between(one.started, one.completed)}s`}`);
-  }
-
-  function flush(step: Step): void {
-    if (step.rest !== '') onLine(`#${step.number} ${step.rest}`);
-    step.rest = '';
   }
 
   return {
     take(trace) {
       const status = response.toObject(response.decode(Buffer.from(trace, 'base64')), { longs: Number }) as Status;
       for (const one of status.vertexes ?? []) vertex(one);
-      for (const log of status.logs ?? []) {
-        const step = steps.get(log.vertex);
-        if (!step) continue;
-        const lines = (step.rest + log.msg.toString('utf8')).split(/\r\n|\n|\r/);
-        step.rest = lines.pop() ?? '';
-        for (const line of lines) onLine(`#${step.number} ${line}`);
-      }
+      for (const log of status.logs ?? []) steps.get(log.vertex)?.output.take(log.msg);
     },
     finish() {
-      for (const step of steps.values()) flush(step);
+      for (const step of steps.values()) step.output.finish();
     },
   };
 }

@@ -5,12 +5,14 @@
 import { readFile } from 'node:fs/promises';
 import type Docker from 'dockerode';
 import { z } from 'zod';
+import { undouble } from '../domain/dollars.ts';
 import { nanosecondsOf } from '../domain/duration.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { Maker } from '../domain/ports.ts';
-import { messageOf, TreehouseError } from '../errors.ts';
+import { TreehouseError } from '../errors.ts';
+import { engineText } from './engine-errors.ts';
 
-const text = z.string().transform((one) => one.replaceAll('$$', () => '$'));
+const text = z.string().transform(undouble);
 const texts = z.array(text);
 const map = z.record(text, text);
 const bytes = z.coerce.number();
@@ -110,7 +112,7 @@ export function containerMaker(docker: Docker): Maker {
         const ids = await Promise.all(services.map(([key, one]) => createOne(docker, project, key, one, parsed)));
         return new Map(services.map(([key], index) => [key, ids[index] ?? '']));
       } catch (cause) {
-        throw new TreehouseError('start-failed', `making the containers failed: ${wordsOf(cause)}`, { cause });
+        throw new TreehouseError('start-failed', `making the containers failed: ${engineText(cause)}`, { cause });
       }
     },
   };
@@ -235,10 +237,4 @@ type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
 
 function defined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>;
-}
-
-function wordsOf(cause: unknown): string {
-  return messageOf(cause)
-    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
-    .trim();
 }

@@ -8,6 +8,7 @@ import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+import { away, engineText, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
 import { lineSplitter } from './run-process.ts';
@@ -364,47 +365,4 @@ async function readLog(stream: Readable, tty: boolean, onLine: OnLine, signal: A
     signal.removeEventListener('abort', abort);
     lines.finish();
   }
-}
-
-/** Every failure of the engine is one error that says what for; an abort is what it was aborted with. */
-async function orAway<T>(act: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
-  try {
-    return await promise;
-  } catch (cause) {
-    throw signal?.aborted ? abortReason(signal) : away(act, cause);
-  }
-}
-
-async function orGone<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (cause) {
-    if (statusOf(cause) === 404) return undefined;
-    throw away('reading what runs', cause);
-  }
-}
-
-/** Lets pass the statuses that say "it is so already". */
-async function tolerate(promise: Promise<unknown>, statuses: readonly number[]): Promise<void> {
-  try {
-    await promise;
-  } catch (cause) {
-    if (!statuses.includes(statusOf(cause) ?? 0)) throw away('changing what runs', cause);
-  }
-}
-
-function away(act: string, cause: unknown): TreehouseError {
-  return new TreehouseError('engine-away', `${act} failed: ${engineText(cause)}`, { kind: 'transient', cause });
-}
-
-function statusOf(cause: unknown): number | undefined {
-  const status = (cause as { statusCode?: unknown })?.statusCode;
-  return typeof status === 'number' ? status : undefined;
-}
-
-/** dockerode words it `(HTTP code 500) server error - TEXT `. */
-function engineText(cause: unknown): string {
-  return messageOf(cause)
-    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
-    .trim();
 }

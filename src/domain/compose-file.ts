@@ -1,6 +1,7 @@
 /** The compose file that Treehouse itself writes for the containers of one build. Pure. */
 import { createHash } from 'node:crypto';
 import path from 'node:path';
+import { double } from './dollars.ts';
 import { CAPABILITIES, type MountFacts, type PlannedFacts, SHORTEST_CHECK } from './isolation.ts';
 import { LABEL, type Role } from './labels.ts';
 import type { BuildId, Commit } from './names.ts';
@@ -230,10 +231,6 @@ function bind(source: string, target: string): Record<string, unknown> {
 /** Treehouse's own values are literal: compose halves a `$$`. */
 function doubled(values: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, double(value)]));
-}
-
-function double(text: string): string {
-  return text.replaceAll('$', '$$$$');
 }
 
 /**

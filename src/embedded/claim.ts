@@ -45,12 +45,10 @@ export async function claimFolder(folder: string, programs: readonly string[]): 
   };
 }
 
-/** A port of 127.0.0.1 that nothing listens on: `wanted` if it is free, else any. */
-export async function freePort(wanted?: number): Promise<number> {
-  const port = await tryPort(wanted ?? 0);
+/** A port of 127.0.0.1 that nothing listens on. */
+export async function freePort(): Promise<number> {
+  const port = await tryPort(0);
   if (port !== undefined) return port;
-  const other = await tryPort(0);
-  if (other !== undefined) return other;
   throw new TreehouseError('process-failed', 'no port of 127.0.0.1 is free', { kind: 'transient' });
 }
 

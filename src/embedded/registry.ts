@@ -107,13 +107,13 @@ async function choosePort(folder: string, given: number | undefined): Promise<nu
     throw new TreehouseError('bad-config', `the embedded registry cannot have port ${given} of 127.0.0.1: it is taken`);
   }
   const before = Number((await readFile(join(folder, 'port'), 'utf8').catch(() => '')).trim());
-  if (!Number.isInteger(before) || before <= 0 || before >= 65_536) return freePort(undefined);
+  if (!Number.isInteger(before) || before <= 0 || before >= 65_536) return freePort();
   // A registry that was killed a moment ago may not have let go of it yet.
   for (let tries = 0; tries < PORT_TRIES; tries++) {
     if ((await tryPort(before)) !== undefined) return before;
     await delay(PORT_PAUSE_MS);
   }
-  return freePort(undefined);
+  return freePort();
 }
 
 function configuration(folder: string, address: string): string {

@@ -1,6 +1,7 @@
 /** The `build` section of a service. */
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
+import { undouble } from '../domain/dollars.ts';
 import type { StackBuild } from '../domain/stack.ts';
 import { insideCheckout } from './inside.ts';
 import type { Notes } from './notes.ts';
@@ -71,9 +72,4 @@ async function dockerfileOf(
   if (inside !== undefined && stat?.isFile()) return inside;
   notes.refuse(`${where}.dockerfile`, 'inside', `there is no '${path.join(context, name)}' in the repository`);
   return undefined;
-}
-
-/** Compose doubles every `$` that it prints; paths and what bake is given are plain text. */
-export function undouble(text: string): string {
-  return text.replaceAll('$$', '$');
 }

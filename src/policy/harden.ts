@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { lstat } from 'node:fs/promises';
 import path from 'node:path';
+import { undouble } from '../domain/dollars.ts';
 import type { Change, Mount, Refusal, Stack, StackFile, StackService } from '../domain/stack.ts';
-import { hardenBuild, undouble } from './build.ts';
+import { hardenBuild } from './build.ts';
 import { chooseExposed, type Extension, readExtension } from './expose.ts';
 import { insideCheckout } from './inside.ts';
 import { limitService } from './limits.ts';

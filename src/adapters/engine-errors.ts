@@ -1,0 +1,48 @@
+/** What goes wrong at the engine, as errors of Treehouse. */
+import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+
+/** Every failure of the engine is one error that says what for; an abort is what it was aborted with. */
+export async function orAway<T>(act: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  try {
+    return await promise;
+  } catch (cause) {
+    throw signal?.aborted ? abortReason(signal) : away(act, cause);
+  }
+}
+
+/** Undefined where it is not there. */
+export async function orGone<T>(promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (cause) {
+    if (statusOf(cause) === 404) return undefined;
+    throw away('reading what runs', cause);
+  }
+}
+
+/** Lets pass the statuses that say "it is so already". */
+export async function tolerate(promise: Promise<unknown>, statuses: readonly number[]): Promise<void> {
+  try {
+    await promise;
+  } catch (cause) {
+    if (!statuses.includes(statusOf(cause) ?? 0)) throw away('changing what runs', cause);
+  }
+}
+
+/** Transient: the engine may answer the next time. */
+export function away(act: string, cause: unknown): TreehouseError {
+  return new TreehouseError('engine-away', `${act} failed: ${engineText(cause)}`, { kind: 'transient', cause });
+}
+
+/** The HTTP status, where there was an answer. */
+export function statusOf(cause: unknown): number | undefined {
+  const status = (cause as { statusCode?: unknown })?.statusCode;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** dockerode words it `(HTTP code 500) server error - TEXT `. */
+export function engineText(cause: unknown): string {
+  return messageOf(cause)
+    .replace(/^\(HTTP code \d+\) [^-]*- /, '')
+    .trim();
+}
