@@ -1,6 +1,6 @@
 /** What a newcomer does: the one command, the commands that it prints, Ctrl-C. Run as they would be, through the setup script. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,6 +73,8 @@ it('sees the sample live, changes it on a branch, removes the branch, stops it a
   const branchUrl = printed(/and open (http\S+)/);
   await until('the branch is live', async () => (await page(branchUrl)).body.includes('Hello from my branch'));
 
+  // npx makes it so only the first time that it sees this path: a second clone to the same place would not start.
+  await access(path.join(project, 'dist/cli.js'), constants.X_OK);
   expect(await treehouse('status')).toMatch(/my-branch--sample\s+live\s+[0-9a-f]{12}/);
   const { previews } = JSON.parse(await treehouse('status', '--json')) as {
     previews: { id: string; state: string; url: string }[];
