@@ -9,6 +9,7 @@ import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineBuilder } from './adapters/engine-build.ts';
 import { containerMaker } from './adapters/engine-create.ts';
+import { hostShares } from './adapters/engine-shares.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
@@ -29,6 +30,7 @@ import { startRegistry } from './embedded/registry.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
+import { keepNeighbours } from './neighbours.ts';
 import { openHints } from './queue/hints.ts';
 import { knownPreviews, startPolling } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
@@ -144,6 +146,11 @@ async function start(
   undo.push(() => store.close());
   const hints = openHints({ redis: connections });
   undo.push(() => hints.close());
+
+  if (remoteEngine(config.dockerHost) === undefined) {
+    const neighbours = keepNeighbours({ shares: await hostShares({ docker, instance }), engine, store, log });
+    undo.push(() => neighbours.stop());
+  }
 
   const registryAddress = registry?.address ?? (config.registry === 'none' ? undefined : config.registry);
   const git = createGit({ home: config.home, searchPath: config.path });

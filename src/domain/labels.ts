@@ -15,6 +15,8 @@ export const LABEL = {
   /** Host label and container port by which the gateway reaches it; empty on containers that are not exposed. */
   host: 'treehouse.host',
   port: 'treehouse.port',
+  /** How many CPUs a container may use, whatever it is given for the moment: see domain/neighbours.ts. */
+  cpus: 'treehouse.cpus',
   /** Which network of the model a network is. */
   network: 'treehouse.network',
 } as const;

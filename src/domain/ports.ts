@@ -4,6 +4,7 @@ import type { PullRequestFact } from './desired.ts';
 import type { BuildEvent } from './events.ts';
 import type { ContainerFacts, PolicyRules } from './isolation.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
+import type { Share, Taken } from './neighbours.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { PreviewKey, PreviewRecord } from './preview.ts';
 import type { StackBuild } from './stack.ts';
@@ -246,4 +247,15 @@ export interface Firewall {
 export interface Walls {
   /** Makes sure of them before anything of a preview starts. @throws where they must be up and are not. */
   stand(): Promise<void>;
+}
+
+/** What this host is used for, and what running containers are given of it. */
+export interface Shares {
+  readonly cores: number;
+  /** How much of the host's CPU time was used since it was last asked, 0 to 1. */
+  busy(): Promise<number>;
+  /** Every running container of ours; those that came since the last time only where `anew` is set. @throws `engine-away`, `bad-config`. */
+  taken(anew: boolean): Promise<readonly Taken[]>;
+  /** Nothing where it runs no more. */
+  give(container: string, share: Share): Promise<void>;
 }

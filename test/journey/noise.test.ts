@@ -83,12 +83,22 @@ function during(ms: number): () => boolean {
   return () => performance.now() > end;
 }
 
+/** How many times its quiet p99 a neighbour may have, and how often it is tried. */
+const WANTED = 3;
+const ROUNDS = 4;
+
 const p99 = (all: readonly number[]) => all[Math.floor(all.length * 0.99)] ?? Number.NaN;
 
 async function containerOf(service: string): Promise<string> {
   const filters = [`label=treehouse.preview=${world.idOf(repository, 'noise')}`, `label=treehouse.service=${service}`];
   const [id = ''] = await docker('ps', '-aq', '--no-trunc', ...filters.flatMap((one) => ['--filter', one]));
   return id;
+}
+
+async function logOf(branch: string): Promise<string> {
+  const id = world.idOf(repository, branch);
+  const build = (await world.record(id))?.attempt?.build;
+  return build === undefined ? '' : (await world.treehouse.store.tail(id, build, 200)).join('\n');
 }
 
 it('keeps a neighbour answering beside a preview that takes all it can get, and bounds what it gets', async () => {
@@ -103,14 +113,26 @@ it('keeps a neighbour answering beside a preview that takes all it can get, and 
   await world.pushed(repository, 'noise');
   await serves(world, world.idOf(repository, 'noise'), 'quiet');
   await delay(1_000);
-  const beside = await ask(during(12_000));
-
-  const ratio = p99(beside.milliseconds) / p99(before.milliseconds);
-  const told = (one: Answers) => `${p99(one.milliseconds).toFixed(1)} ms of ${one.milliseconds.length}`;
-  console.log(`p99 of the neighbour: quiet ${told(before)}, beside noise ${told(beside)}: ${ratio.toFixed(2)}x`);
   expect([...before.statuses]).toEqual([200]);
-  expect([...beside.statuses]).toEqual([200]);
-  expect(beside.milliseconds.length).toBeGreaterThan(100);
+  // What else runs on this machine makes a round worse, never better.
+  const ratios: number[] = [];
+  while (ratios.length < ROUNDS && !ratios.some((one) => one <= WANTED)) {
+    const beside = await ask(during(12_000));
+    const ratio = p99(beside.milliseconds) / p99(before.milliseconds);
+    const figures = (one: Answers) => `${p99(one.milliseconds).toFixed(1)} ms of ${one.milliseconds.length}`;
+    console.log(
+      `p99 of the neighbour: quiet ${figures(before)}, beside noise ${figures(beside)}: ${ratio.toFixed(2)}x`,
+    );
+    expect([...beside.statuses]).toEqual([200]);
+    expect(beside.milliseconds.length).toBeGreaterThan(100);
+    ratios.push(ratio);
+  }
+  expect(Math.min(...ratios)).toBeLessThanOrEqual(WANTED);
+
+  // Whose preview it is can read why it is slow.
+  expect(await logOf('noise')).toMatch(/services\.forks uses .* cores of a busy host/);
+  expect(await logOf('noise')).toMatch(/services\.logs writes its log faster than 1 MiB a second/);
+  expect(await logOf('main')).not.toMatch(/busy host|is slowed/);
 
   // The noise was there, and met its bounds.
   const forks = await containerOf('forks');
