@@ -1,8 +1,9 @@
 /** What a newcomer does: the one command, the commands that it prints, Ctrl-C. Run as they would be, through the setup script. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -37,9 +38,26 @@ beforeAll(async () => {
   exited = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
 });
 afterAll(async () => {
-  if (child.exitCode === null && child.signalCode === null && child.pid) process.kill(-child.pid, 'SIGKILL');
+  if (child.exitCode === null && child.signalCode === null && child.pid) {
+    // It takes its previews down; killed, it would leave them to whoever comes next.
+    process.kill(-child.pid, 'SIGINT');
+    await Promise.race([exited, delay(60_000, undefined, { ref: false })]);
+    if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid, 'SIGKILL');
+  }
   await rm(home, { recursive: true, force: true });
 });
+
+/** Whatever this Treehouse made and the engine still has. */
+async function leftovers(): Promise<string[]> {
+  const label = `label=treehouse.instance=${(await readFile(path.join(home, 'instance'), 'utf8')).trim()}`;
+  const kinds = [
+    ['ps', '-aq'],
+    ['images', '-q'],
+    ['network', 'ls', '-q'],
+    ['volume', 'ls', '-q'],
+  ];
+  return (await Promise.all(kinds.map((one) => docker(...one, '--filter', label)))).flat();
+}
 
 /** The rest of the line behind a text that was printed. */
 function printed(pattern: RegExp): string {
@@ -73,6 +91,7 @@ it('sees the sample live, changes it on a branch, removes the branch, stops it a
   const branchUrl = printed(/and open (http\S+)/);
   await until('the branch is live', async () => (await page(branchUrl)).body.includes('Hello from my branch'));
 
+  expect((await leftovers()).length).toBeGreaterThan(4);
   // npx makes it so only the first time that it sees this path: a second clone to the same place would not start.
   await access(path.join(project, 'dist/cli.js'), constants.X_OK);
   expect(await treehouse('status')).toMatch(/my-branch--sample\s+live\s+[0-9a-f]{12}/);
@@ -107,8 +126,5 @@ it('sees the sample live, changes it on a branch, removes the branch, stops it a
   ]).toContainEqual(await exited);
   expect(output).toContain('Stopping');
   expect(output).toContain('nothing that Treehouse started is running any more');
-  expect(await docker('ps', '-aq', '--filter', 'label=treehouse.repository=treehouse/sample')).toEqual([]);
-  expect(await docker('images', '-q', '--filter', 'label=treehouse.repository=treehouse/sample')).toEqual([]);
-  expect(await docker('network', 'ls', '-q', '--filter', 'label=treehouse.repository=treehouse/sample')).toEqual([]);
-  expect(await docker('volume', 'ls', '-q', '--filter', 'label=treehouse.repository=treehouse/sample')).toEqual([]);
+  expect(await leftovers()).toEqual([]);
 });
