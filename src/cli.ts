@@ -79,6 +79,24 @@ program
     console.log(`${id} is being built anew; treehouse logs -f ${id} shows it`);
   });
 
+program
+  .command('sleep')
+  .argument('<preview>', 'its id, as status shows it')
+  .description('stop its containers until somebody visits it')
+  .action(async (id: string) => {
+    await client().sleep(id);
+    console.log(`${id} goes to sleep; its next visitor wakes it`);
+  });
+
+program
+  .command('wake')
+  .argument('<preview>', 'its id, as status shows it')
+  .description('start its containers again')
+  .action(async (id: string) => {
+    await client().wake(id);
+    console.log(`${id} is being woken`);
+  });
+
 secretCommands(program, {
   config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),
   input: process.stdin,

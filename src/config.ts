@@ -4,6 +4,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { nanosecondsOf } from './domain/duration.ts';
 import type { BuildLimits } from './domain/isolation.ts';
 import { repositoryName, repositorySlug } from './domain/names.ts';
 import type { Repository } from './domain/ports.ts';
@@ -11,6 +12,15 @@ import { messageOf, TreehouseError } from './errors.ts';
 import { policyFields, policyRules, refinePolicy, size } from './policy/settings.ts';
 import type { ConfiguredVault } from './secrets/vault.ts';
 import { imageRulesSchema, scanSchema } from './supply/settings.ts';
+
+/** Milliseconds; undefined where it is off. */
+const time = z
+  .string()
+  .refine(
+    (text) => text === 'off' || (nanosecondsOf(text) ?? 0) >= 1e9,
+    'it is a time of at least a second, such as 30m, or off',
+  )
+  .transform((text) => (text === 'off' ? undefined : (nanosecondsOf(text) ?? 0) / 1e6));
 
 const port = z.coerce.number().int().min(1).max(65535);
 
@@ -23,6 +33,7 @@ const repositorySchema = z.preprocess(
       branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
       images: imageRulesSchema.optional(),
       scan: scanSchema.optional(),
+      previews: z.strictObject({ idle: time.optional() }).default({}),
       ...policyFields,
     })
     .superRefine(refinePolicy)
@@ -31,7 +42,10 @@ const repositorySchema = z.preprocess(
       policy: policyRules({ policy, capabilities, limits }),
     })),
 );
-type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & { readonly url?: string | undefined };
+type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & {
+  readonly url?: string | undefined;
+  readonly previews?: { readonly idle?: number | undefined };
+};
 const NO_REPOSITORY: Listed = { branches: ['*'] };
 
 /** Processes of all build steps together: many a compiler's, and fewer than a host has. */
@@ -57,6 +71,7 @@ const fileSchema = z.strictObject({
   /** Of all build steps together. */
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
+  idle: time.optional(),
   /** Seconds between two looks at every branch of every repository. */
   poll: z.coerce.number().int().min(1).max(86_400).default(60),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -88,6 +103,7 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_START_LIMIT: 'startLimit',
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
+  TREEHOUSE_IDLE: 'idle',
   TREEHOUSE_POLL: 'poll',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
   TREEHOUSE_REGISTRY: 'registry',
@@ -169,7 +185,7 @@ export function readConfig(input: ConfigInput): Config {
     listed.set(one.name, { ...listed.get(one.name), url: one.url, branches: ['*'] });
   }
   const shortNames = file.hostname === '{branch}';
-  const repositories = resolveRepositories(listed, { cwd: input.cwd, shortNames }, faults);
+  const repositories = resolveRepositories(listed, { cwd: input.cwd, shortNames, idle: parsed.data?.idle }, faults);
   if (shortNames && repositories.length > 1) {
     faults.push(`hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are ${repositories.length}`);
   }
@@ -260,7 +276,11 @@ function pairs(text: string | undefined, faults: string[]): [string, string][] {
 
 function resolveRepositories(
   listed: ReadonlyMap<string, Listed>,
-  { cwd, shortNames }: { readonly cwd: string; readonly shortNames: boolean },
+  {
+    cwd,
+    shortNames,
+    idle: usualIdle,
+  }: { readonly cwd: string; readonly shortNames: boolean; readonly idle: number | undefined },
   faults: string[],
 ): readonly Repository[] {
   const repositories: Repository[] = [];
@@ -268,6 +288,7 @@ function resolveRepositories(
   for (const [text, one] of listed) {
     try {
       const name = repositoryName(text);
+      const idle = one.previews && 'idle' in one.previews ? one.previews.idle : usualIdle;
       const slug = repositorySlug(name);
       const other = slugs.get(slug);
       if (other !== undefined) {
@@ -284,6 +305,7 @@ function resolveRepositories(
           branches: Object.freeze([...one.branches]),
           ...(one.images ? { images: Object.freeze(one.images) } : {}),
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
+          ...(idle === undefined ? {} : { idle }),
           ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
         }),
       );

@@ -32,6 +32,7 @@ import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { keepNeighbours } from './neighbours.ts';
 import { openHints } from './queue/hints.ts';
+import { startIdling } from './queue/idle.ts';
 import { knownPreviews, startPolling } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
 import { startWorker } from './queue/worker.ts';
@@ -211,7 +212,7 @@ async function start(
         hints,
         log,
       }),
-      gatewayPageRouter({ store, domain: config.domain }),
+      gatewayPageRouter({ store, hints, domain: config.domain }),
       apiRouter({ store, hints, adminToken: config.adminToken ?? adminToken?.value ?? '' }),
     ],
     ready: async () => {
@@ -243,6 +244,9 @@ async function start(
     localEveryMs: localPollMs,
   });
   undo.push(() => poller.stop());
+  const { gateway } = nginx;
+  const idling = startIdling({ gateway, store, hints, clock, log, repositories: config.repositories });
+  undo.push(() => idling.stop());
   const unwatch = hintWhenQuiet(engine, (id) => (worker.running().includes(id) ? Promise.resolve() : hints.hint(id)));
   undo.push(async () => unwatch());
   void poller.look();

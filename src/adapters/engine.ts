@@ -7,6 +7,7 @@ import { branchName, parsePreviewId, repositoryName } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import { CONDITIONS } from '../domain/stack.ts';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
 import { away, engineText, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
@@ -81,6 +82,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       ),
       image: info.Config.Image,
       imageId: info.Image,
+      after: startedAfter(labels[LABEL.after] ?? ''),
       exposed: exposedAs(labels),
     };
   }
@@ -206,6 +208,13 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       await tolerate(docker.getVolume(volume).remove(), [404]);
     },
   };
+}
+
+function startedAfter(label: string): ObservedContainer['after'] {
+  return label.split(' ').flatMap((one) => {
+    const [service = '', condition] = one.split(':');
+    return CONDITIONS.flatMap((known) => (known === condition ? [{ service, condition: known }] : []));
+  });
 }
 
 function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {

@@ -4,21 +4,13 @@ import { request } from 'node:http';
 import { isIPv4, isIPv6 } from 'node:net';
 import { dirname } from 'node:path';
 import type { BuildId, PreviewId } from '../domain/names.ts';
-import type { Gateway, Route } from '../domain/ports.ts';
+import type { Gateway, Route, Visit } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 
 export interface NginxGatewayOptions {
   readonly controlSocket: string;
   /** Read by nginx when it starts. */
   readonly routesFile: string;
-}
-
-/** When a host was last visited, and how often since nginx started. */
-export interface Visit {
-  readonly host: string;
-  /** Milliseconds since the epoch. */
-  readonly last: number;
-  readonly count: number;
 }
 
 const ANSWER_WITHIN = 5_000;
@@ -56,7 +48,6 @@ export class NginxGateway implements Gateway {
     return Number(await this.#ask('GET', path, `counting the open requests of ${upstream}`));
   }
 
-  /** Of every host that has a route and was visited since nginx started. */
   async visits(): Promise<readonly Visit[]> {
     const text = await this.#ask('GET', '/visits', 'reading the visits');
     return linesOf(text).map((line) => {
@@ -65,13 +56,12 @@ export class NginxGateway implements Gateway {
     });
   }
 
-  /** Lets requests for the host wait until it gets a new route, `release` is called, or the seconds (at most 60) are over. */
-  async hold(host: string, seconds: number): Promise<void> {
-    await this.#ask('PUT', `/hold/${host}?seconds=${seconds}`, `holding the requests for ${host}`);
+  async close(preview: PreviewId): Promise<void> {
+    await this.#ask('PUT', `/asleep/${preview}`, `holding the requests for ${preview}`);
   }
 
-  async release(host: string): Promise<void> {
-    await this.#ask('DELETE', `/hold/${host}`, `releasing the requests for ${host}`);
+  async open(preview: PreviewId): Promise<void> {
+    await this.#ask('DELETE', `/asleep/${preview}`, `letting the requests for ${preview} through`);
   }
 
   async #write(preview: PreviewId, routes: readonly Route[]): Promise<boolean> {

@@ -16,6 +16,10 @@ export interface StoreKeys {
   readonly events: string;
   /** Set: previews for which someone asked for a build. */
   readonly redeploys: string;
+  /** Set: previews that are to sleep. */
+  readonly resting: string;
+  /** Set of a preview that sleeps: ids of the containers that ran. */
+  slept(preview: PreviewId): string;
   /** Hash of a branch: number of a pull request → fact as JSON. */
   pulls(repository: RepositoryName, branch: Branch): string;
   /** List: ids of the preview's builds, newest first. */
@@ -31,6 +35,8 @@ export function storeKeys(prefix: string): StoreKeys {
     records: `${prefix}:records`,
     events: `${prefix}:events`,
     redeploys: `${prefix}:redeploys`,
+    resting: `${prefix}:resting`,
+    slept: (preview) => `${prefix}:slept:${preview}`,
     // Neither part can hold a colon: GitHub allows none in names, git none in branches.
     pulls: (repository, branch) => `${prefix}:pulls:${repository}:${branch}`,
     builds: (preview) => `${prefix}:builds:${preview}`,

@@ -150,6 +150,27 @@ export function openStore(options: StoreOptions): RedisStore {
     takeRedeploy: (id) =>
       asking(`looking for a request to build ${id}`, async () => (await connection.srem(keys.redeploys, id)) === 1),
 
+    rest: (id) =>
+      asking(`reading whether ${id} sleeps`, async () => {
+        const [wanted, slept] = await Promise.all([
+          connection.sismember(keys.resting, id),
+          connection.smembers(keys.slept(id)),
+        ]);
+        return { wanted: wanted === 1, slept: slept.length > 0 ? slept : undefined };
+      }),
+    wantRest: (id, wanted) =>
+      asking(`noting whether ${id} sleeps`, async () => {
+        await (wanted ? connection.sadd(keys.resting, id) : connection.srem(keys.resting, id));
+      }),
+    noteSlept: (id, containers) =>
+      asking(`noting what of ${id} sleeps`, async () => {
+        await connection.sadd(keys.slept(id), ...containers);
+      }),
+    forgetRest: (id) =>
+      asking(`noting that ${id} is awake`, async () => {
+        await connection.multi().srem(keys.resting, id).del(keys.slept(id)).exec();
+      }),
+
     builds: (preview) =>
       asking(`reading the builds of ${preview}`, async () => {
         return (await connection.lrange(keys.builds(preview), 0, -1)) as BuildId[];

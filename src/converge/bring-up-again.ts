@@ -6,35 +6,31 @@ import { bringUp } from './bring-up.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { laySecretsAgain } from './secrets.ts';
 
-/**
- * What depends on what is not known without the model, so all start at once; a container that ended well by itself and is not
- * exposed was a one-shot and stays ended.
- */
+/** In the order that the model had; the build's own limit holds. */
 export async function bringUpAgain(
   deps: ConvergeDeps,
   preview: PreviewKey,
   containers: readonly ObservedContainer[],
   signal: AbortSignal,
 ): Promise<readonly ObservedContainer[]> {
-  const wanted = containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);
-  const redact = await laySecretsAgain(deps, preview, wanted, signal);
+  const redact = await laySecretsAgain(deps, preview, containers, signal);
   return bringUp({
     engine: deps.engine,
     probe: deps.probe,
     preview,
-    items: wanted.map((container) => ({ service: alone(container.service), container })),
+    items: containers.map((container) => ({ service: serviceOf(container), container })),
     limit: deps.startLimit,
     onLine: (line) => deps.log.info({ preview: preview.id, line: redact(line) }, 'mending'),
     signal,
   });
 }
 
-function alone(name: string): StackService {
+function serviceOf(container: ObservedContainer): StackService {
   return {
-    name,
+    name: container.service,
     definition: {},
     environment: {},
-    dependsOn: [],
+    dependsOn: container.after,
     networks: {},
     mounts: [],
     files: [],

@@ -11,6 +11,7 @@ import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { isServing, observeWorld, type World } from './observe.ts';
 import { repair } from './repair.ts';
+import { putToSleep, wakeUp } from './rest.ts';
 import { urlsOf } from './route.ts';
 import { sweepSecrets } from './secrets.ts';
 import { takeDown } from './take-down.ts';
@@ -21,6 +22,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const preview = record ?? (await deps.engine.previews()).find((one) => one.id === id);
   if (!preview) return { kind: 'done' };
   const repository = deps.repositories.find((one) => one.name === preview.repository);
+  const rest = await deps.store.rest(id);
+  if (!rest.wanted && rest.slept) await wakeUp(deps, preview, record, rest.slept, context.signal);
   const world = await observeWorld(deps, preview, repository, context.signal);
 
   if (world.desired.kind === 'absent' || !repository) {
@@ -29,14 +32,19 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   }
   const { commit } = world.desired;
   const anew = await deps.store.takeRedeploy(id);
-  if (!anew && world.live?.commit === commit) {
-    if (isServing(world, preview) || (await repair(deps, preview, world, context.signal))) {
-      return settle(deps, preview, record, repository, world);
-    }
+  const isCurrent = world.live?.commit === commit;
+  if (!anew && world.live && rest.wanted && (isCurrent || hasFailed(record, commit))) {
+    await putToSleep(deps, preview, record, world.live);
+    return { kind: 'done' };
+  }
+  if (!anew && isCurrent && (isServing(world, preview) || (await repair(deps, preview, world, context.signal)))) {
+    return settle(deps, preview, record, repository, world);
   }
   if (!anew && hasFailed(record, commit)) {
     return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
   }
+  // What is new may fail: until it serves, what served before does.
+  if (rest.wanted) await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
   await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
   return attempt(deps, { preview, repository, world, commit, anew, cause: causeOf(world, commit, anew), context });
 }
@@ -65,6 +73,7 @@ async function remove(
     await deps.store.append({ type: 'preview.removing', at: deps.clock.now(), preview: preview.id, cause });
   }
   await takeDown(deps, preview, repository, { cause, known: record?.state !== 'removed' });
+  await deps.store.forgetRest(preview.id);
   if (cause === BRANCH_DELETED) await deps.store.forgetPullRequests(preview.repository, preview.branch);
   return { kind: 'done' };
 }

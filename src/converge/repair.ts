@@ -16,7 +16,9 @@ export async function repair(
   const { live } = world;
   if (!live?.containers.some((one) => one.exposed)) return false;
   try {
-    const containers = await bringUpAgain(deps, preview, live.containers, signal);
+    // One that ended well by itself and is not exposed was a one-shot and stays ended.
+    const wanted = live.containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);
+    const containers = await bringUpAgain(deps, preview, wanted, signal);
     await deps.gateway.setRoutes(preview.id, routesTo(preview, live.build, containers));
     deps.log.info({ preview: preview.id, build: live.build }, 'what ran was mended');
     return true;

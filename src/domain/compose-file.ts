@@ -129,6 +129,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
           [LABEL.service]: service.name,
           [LABEL.build]: input.build,
           [LABEL.config]: instance.config,
+          [LABEL.after]: service.dependsOn.map((one) => `${one.service}:${one.condition}`).join(' '),
           [LABEL.cpus]: String(definition.cpus ?? ''),
           // Empty where it is not reached: an image could say a host of its own.
           [LABEL.host]: virtual?.label ?? '',

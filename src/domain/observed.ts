@@ -1,5 +1,6 @@
 /** What does run, as the engine tells it by labels. */
 import type { BuildId, Commit, PreviewId } from './names.ts';
+import type { Dependency } from './stack.ts';
 
 export interface ObservedContainer {
   readonly id: string;
@@ -20,6 +21,8 @@ export interface ObservedContainer {
   readonly networks: ReadonlyMap<string, string>;
   readonly image: string;
   readonly imageId: string;
+  /** What is started before it; see LABEL.after. */
+  readonly after: readonly Dependency[];
   /** Where the gateway should lead, on exposed containers. */
   readonly exposed: { readonly host: string; readonly port: number } | undefined;
 }

@@ -7,6 +7,7 @@ import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names
 import type { Share, Taken } from './neighbours.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { PreviewKey, PreviewRecord } from './preview.ts';
+import type { Rest } from './rest.ts';
 import type { StackBuild } from './stack.ts';
 import type { ImageRules, ScanSettings } from './supply.ts';
 
@@ -28,6 +29,8 @@ export interface Repository {
   readonly images?: ImageRules | undefined;
   /** What looks its images through before they are pushed. */
   readonly scan?: ScanSettings | undefined;
+  /** Milliseconds without a visit after which its previews sleep; undefined: never. */
+  readonly idle?: number | undefined;
   /** What the admin changes of policy for it. */
   readonly policy?: PolicyRules | undefined;
 }
@@ -80,6 +83,19 @@ export interface Gateway {
   setRoutes(preview: PreviewId, routes: readonly Route[]): Promise<boolean>;
   /** Requests and upgraded connections now open to an upstream. */
   inFlight(upstream: string): Promise<number>;
+  /** Of every host that has a route and was visited since nginx started. */
+  visits(): Promise<readonly Visit[]>;
+  /** From now on who comes asks Treehouse to wake the preview, and waits for it: until it is opened or has other routes. */
+  close(preview: PreviewId): Promise<void>;
+  open(preview: PreviewId): Promise<void>;
+}
+
+/** When a host was last visited, and how often since nginx started. */
+export interface Visit {
+  readonly host: string;
+  /** Milliseconds since the epoch. */
+  readonly last: number;
+  readonly count: number;
 }
 
 /** A registry's HTTP API, version 2. */
@@ -113,6 +129,13 @@ export interface Store {
   requestRedeploy(id: PreviewId): Promise<void>;
   /** True once for each request. */
   takeRedeploy(id: PreviewId): Promise<boolean>;
+  rest(id: PreviewId): Promise<Rest>;
+  /** It is to sleep, or no more. */
+  wantRest(id: PreviewId, wanted: boolean): Promise<void>;
+  /** These of its containers ran when it was put to sleep; added to what was noted before. */
+  noteSlept(id: PreviewId, containers: readonly string[]): Promise<void>;
+  /** It is awake and is to stay so. */
+  forgetRest(id: PreviewId): Promise<void>;
 }
 
 /** Where hints go. */

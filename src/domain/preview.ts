@@ -9,8 +9,20 @@ export interface PreviewKey {
   readonly branch: Branch;
 }
 
-/** `live` serves the branch's head, `outdated` an earlier commit because the newest failed, `failed` nothing. */
-export type PreviewState = 'waiting' | 'building' | 'live' | 'outdated' | 'failed' | 'removing' | 'removed';
+/**
+ * `live` serves the branch's head, `outdated` an earlier commit because the newest failed, `failed` nothing; `asleep` is stopped
+ * until somebody visits it, `waking` on its way back.
+ */
+export type PreviewState =
+  | 'waiting'
+  | 'building'
+  | 'live'
+  | 'outdated'
+  | 'failed'
+  | 'asleep'
+  | 'waking'
+  | 'removing'
+  | 'removed';
 
 export interface PreviewRecord extends PreviewKey {
   readonly state: PreviewState;

@@ -1,6 +1,7 @@
 /** The compose model of a commit after policy: only what Treehouse understood and allows, nothing of the input itself. */
 
-export type Condition = 'service_started' | 'service_healthy' | 'service_completed_successfully';
+export const CONDITIONS = ['service_started', 'service_healthy', 'service_completed_successfully'] as const;
+export type Condition = (typeof CONDITIONS)[number];
 
 export interface Dependency {
   readonly service: string;

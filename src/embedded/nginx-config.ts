@@ -104,7 +104,15 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
   const hash = createHash('sha256').update(domain);
   for (const text of files.values()) hash.update('\0').update(text);
   const revision = hash.digest('hex').slice(0, 16);
-  files.set(join(LUA, 'settings.lua'), `return { domain = '${domain}', revision = '${revision}' }\n`);
+  const pages = pagesAddress(settings.pages);
+  const at = pages.lastIndexOf(':');
+  const lines = [
+    `domain = '${domain}'`,
+    `revision = '${revision}'`,
+    `pages_host = '${pages.slice(0, at)}'`,
+    `pages_port = ${pages.slice(at + 1)}`,
+  ];
+  files.set(join(LUA, 'settings.lua'), `return { ${lines.join(', ')} }\n`);
   return { files, revision };
 }
 

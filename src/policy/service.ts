@@ -1,13 +1,13 @@
 /** One service of the compose model, built anew from the keys that the table allows. */
 
-import type {
-  Condition,
-  Dependency,
-  Mount,
-  MountedFile,
-  StackBuild,
-  StackFile,
-  StackService,
+import {
+  CONDITIONS,
+  type Dependency,
+  type Mount,
+  type MountedFile,
+  type StackBuild,
+  type StackFile,
+  type StackService,
 } from '../domain/stack.ts';
 import { readHealthCheck } from './health.ts';
 import { isSet, type Notes } from './notes.ts';
@@ -30,11 +30,6 @@ interface Input {
 }
 
 const MAX_PORTS = 100;
-const CONDITIONS: ReadonlySet<string> = new Set([
-  'service_started',
-  'service_healthy',
-  'service_completed_successfully',
-]);
 
 /** Everything refused or changed on the way is in `notes`. */
 export function hardenService(input: Input, notes: Notes): StackService {
@@ -159,7 +154,7 @@ function readDependencies(raw: unknown, links: unknown): Dependency[] {
     const condition = String(field(value, 'condition') ?? 'service_started');
     found.set(service, {
       service,
-      condition: (CONDITIONS.has(condition) ? condition : 'service_started') as Condition,
+      condition: CONDITIONS.find((one) => one === condition) ?? 'service_started',
     });
   }
   return [...found.values()];

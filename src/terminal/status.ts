@@ -10,6 +10,8 @@ const COLOURS: Readonly<Record<PreviewView['state'], (text: string) => string>> 
   building: pc.cyan,
   waiting: pc.cyan,
   failed: pc.red,
+  asleep: pc.blue,
+  waking: pc.cyan,
   removing: pc.dim,
   removed: pc.dim,
 };

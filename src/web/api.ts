@@ -8,7 +8,7 @@ import type { PreviewRecord } from '../domain/preview.ts';
 import { problem } from './problem.ts';
 
 export interface ApiDeps {
-  readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy'> & BuildReader;
+  readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy' | 'wantRest'> & BuildReader;
   readonly hints: Hints;
   readonly adminToken: string;
 }
@@ -83,6 +83,18 @@ export function apiRouter(deps: ApiDeps): Router {
     await deps.hints.hint(record.id);
     res.status(202).json({ hinted: record.id });
   });
+  for (const [act, asleep] of [
+    ['sleep', true],
+    ['wake', false],
+  ] as const) {
+    router.post(`/api/v1/previews/:id/${act}`, async (req, res) => {
+      const record = await find(deps, req);
+      if (!record) return notFound(res);
+      await deps.store.wantRest(record.id, asleep);
+      await deps.hints.hint(record.id);
+      res.status(202).json({ hinted: record.id });
+    });
+  }
   router.use('/api/v1', (_req, res) => problem(res, 404, 'There is no such resource.'));
   return router;
 }

@@ -9,6 +9,8 @@ export interface Client {
   preview(id: string): Promise<PreviewView & { readonly builds: readonly string[] }>;
   events(id: string, build: string, after: string | null): Promise<EventPage>;
   redeploy(id: string): Promise<void>;
+  sleep(id: string): Promise<void>;
+  wake(id: string): Promise<void>;
 }
 
 export interface EventPage {
@@ -42,6 +44,8 @@ export function createClient(options: { readonly url: string; readonly token: st
     preview: (id) => call('GET', at(id)),
     events: (id, build, after) =>
       call('GET', `${at(id)}/builds/${encodeURIComponent(build)}/events${after === null ? '' : `?after=${after}`}`),
+    sleep: async (id) => void (await call('POST', `${at(id)}/sleep`)),
+    wake: async (id) => void (await call('POST', `${at(id)}/wake`)),
     redeploy: async (id) => void (await call('POST', `${at(id)}/redeploy`)),
   };
 }

@@ -37,7 +37,7 @@ export function pageFor(input: PageInput): Page {
   }
   const { branch, repository } = record;
   const about = html`<p class="about"><b>${branch}</b> of ${repository}</p>`;
-  if (unreachable) {
+  if (unreachable && record.state !== 'asleep' && record.state !== 'waking') {
     return page({
       status: 502,
       tone: 'bad',
@@ -74,6 +74,17 @@ export function pageFor(input: PageInput): Page {
         title: record.state === 'building' ? 'The house is being built' : 'Waiting to be built',
         detail: `The preview of ${branch} is not ready yet: ${record.reason}.`,
         more: html`${about}${stageList(record)}<p>This page looks again by itself.</p>${logSection(tail)}`,
+      });
+    case 'asleep':
+    case 'waking':
+      return page({
+        status: 503,
+        tone: 'calm',
+        retryAfter: 2,
+        title: 'The house wakes up',
+        detail: `The preview of ${branch} was asleep and is being started; try again in a moment.`,
+        more: html`${about}<p>Nobody had visited it for a while, so it slept. Its services are starting; this page looks again by
+          itself.</p>`,
       });
     case 'live':
     case 'outdated':

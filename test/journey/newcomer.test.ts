@@ -106,6 +106,11 @@ it('sees the sample live, changes it on a branch, removes the branch, stops it a
     stderr: expect.stringContaining('no preview'),
   });
 
+  expect(await treehouse('sleep', 'main--sample')).toContain('its next visitor wakes it');
+  await until('the sample sleeps', async () => /main--sample\s+asleep/.test(await treehouse('status')));
+  await until('a visitor wakes it', async () => (await page(url)).status === 200);
+  expect(await treehouse('wake', 'main--sample')).toContain('is being woken');
+
   // Break something on purpose, and read what it says.
   await run('sh', ['-c', 'echo "RUN false" >> web/Dockerfile'], { cwd: work });
   await git('commit', '-am', 'Break it');

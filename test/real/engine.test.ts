@@ -115,7 +115,7 @@ afterEach(cleanUp);
 describe('what runs', () => {
   it('is found by label, whole, and nothing of another Treehouse or preview', async () => {
     const front = await network('front');
-    const exposed = { [LABEL.host]: preview.id, [LABEL.port]: '8000' };
+    const exposed = { [LABEL.host]: preview.id, [LABEL.port]: '8000', [LABEL.after]: 'db:service_healthy x:y z' };
     const web = await run('sleep 60', {
       name: 'web',
       labels: exposed,
@@ -134,12 +134,13 @@ describe('what runs', () => {
       {
         ...{ id: test, name: `${INSTANCE}-test`, service: 'test', role: 'test', build: 'b1', commit: COMMIT },
         ...{ config: 'c0ffee', running: false, restarting: false, exitCode: 0, health: 'none', restarts: 0 },
-        ...{ networks: new Map([['bridge', '']]), image: IMAGE, imageId, exposed: undefined },
+        ...{ networks: new Map([['bridge', '']]), image: IMAGE, imageId, after: [], exposed: undefined },
       },
       {
         ...{ id: web, name: `${INSTANCE}-web`, service: 'web', role: 'app', build: 'b1', commit: COMMIT },
         ...{ config: 'c0ffee', running: true, restarting: false, exitCode: 0, health: 'none', restarts: 0 },
         ...{ networks: new Map([[front, expect.stringMatching(/^\d+\.\d+\.\d+\.\d+$/)]]), image: IMAGE, imageId },
+        after: [{ service: 'db', condition: 'service_healthy' }],
         exposed: { host: preview.id, port: 8000 },
       },
     ]);

@@ -19,6 +19,8 @@ let home: string;
 let options: NginxOptions;
 let nginx: EmbeddedNginx;
 let pages: Served;
+/** Previews that the gateway asked to wake. */
+const wakes: string[] = [];
 
 interface Served {
   readonly address: string;
@@ -37,6 +39,11 @@ interface Answer {
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "treehouse 'test' \"$x"));
   pages = await serve((request, response) => {
+    if (request.url === '/gateway/wake') {
+      wakes.push(String(request.headers['x-treehouse-preview']));
+      response.writeHead(202).end();
+      return;
+    }
     response.writeHead(404, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ page: true, method: request.method, url: request.url, headers: request.headers }));
   });
@@ -520,7 +527,7 @@ describe('routes', () => {
   });
 });
 
-describe('watching and holding', () => {
+describe('watching and waking', () => {
   test('visits are counted by host', async () => {
     const app = await serve((_, response) => response.end('ok'));
     const started = Date.now();
@@ -537,28 +544,43 @@ describe('watching and holding', () => {
     expect((await nginx.gateway.visits()).some((visit) => visit.host === 'visit--shop')).toBe(false);
   });
 
-  test('held requests wait for the new route, a release or the end of the time', async () => {
+  test('of a preview that sleeps requests wait, one of them tells Treehouse, and all go on when it is awake', async () => {
     const apps = await Promise.all(['old', 'new'].map((name) => serve((_, response) => response.end(name))));
-    const host = `hold--shop.${DOMAIN}`;
-    await route('hold--shop', apps[0]?.address ?? '');
-    await nginx.gateway.hold('hold--shop', 60);
-    let answered = false;
-    const waiting = get(host).finally(() => {
-      answered = true;
-    });
-    // Another host's requests pass meanwhile, so the held one had its chance.
+    const host = `sleeper--shop.${DOMAIN}`;
+    const id = 'sleeper--shop' as PreviewId;
+    await route(id, apps[0]?.address ?? '');
+    await nginx.gateway.close(id);
+    const before = wakes.length;
+    let answered = 0;
+    const waiting = Array.from({ length: 100 }, () => get(host).finally(() => answered++));
+    await vi.waitFor(() => expect(wakes.slice(before)).toEqual([id]), until);
+    // Another host's requests pass meanwhile, so the waiting ones had their chance.
     for (let i = 0; i < 20; i++) await get(`nobody.${DOMAIN}`);
-    expect(answered).toBe(false);
-    await route('hold--shop', apps[1]?.address ?? '', 'b2');
-    expect((await waiting).text).toBe('new');
+    expect(answered).toBe(0);
+    await nginx.gateway.open(id);
+    expect(new Set((await Promise.all(waiting)).map((one) => one.text))).toEqual(new Set(['old']));
+    expect(wakes.slice(before).length).toBeLessThanOrEqual(4);
 
-    await nginx.gateway.hold('hold--shop', 60);
-    const released = get(host);
-    await nginx.gateway.release('hold--shop');
-    expect((await released).text).toBe('new');
-    await nginx.gateway.hold('hold--shop', 0.05);
+    // A body that was not read yet goes where the preview is then; so does what waits when it is routed anew.
+    await nginx.gateway.close(id);
+    const posted = get(host, { method: 'POST', body: 'x'.repeat(100_000) });
+    await vi.waitFor(() => expect(wakes.at(-1)).toBe(id), until);
+    await route(id, apps[1]?.address ?? '', 'b2');
+    expect((await posted).text).toBe('new');
     expect((await get(host)).text).toBe('new');
-    await expect(nginx.gateway.hold('hold--shop', 61)).rejects.toMatchObject({ code: 'route-failed' });
+  });
+
+  test('of a preview that does not wake in time they get the page', async () => {
+    const app = await serve((_, response) => response.end('late'));
+    const id = 'late--shop' as PreviewId;
+    await route(id, app.address);
+    await nginx.gateway.close(id);
+    const page = await get(`late--shop.${DOMAIN}`);
+    expect(page.status).toBe(404);
+    expect(JSON.parse(page.text)).toMatchObject({ page: true, url: '/gateway/page' });
+    await nginx.gateway.open(id);
+    expect((await get(`late--shop.${DOMAIN}`)).text).toBe('late');
+    await expect(nginx.gateway.close('-none' as PreviewId)).rejects.toMatchObject({ code: 'route-failed' });
   });
 });
 

@@ -44,12 +44,14 @@ const EVENTS: readonly BuildEvent[] = [
 function memory() {
   const records = new Map<PreviewId, PreviewRecord>();
   const redeploys: PreviewId[] = [];
+  const rests: [PreviewId, boolean][] = [];
   const hinted: PreviewId[] = [];
   for (const one of [
     EVENTS.reduce(transition, waiting('main')),
     waiting('feature-a'),
     { ...waiting('gone'), state: 'removed' as const, reason: 'it was merged' },
     waiting('short', ''),
+    { ...waiting('nap'), state: 'asleep' as const, reason: 'nobody visits it' },
   ]) {
     records.set(one.id, one);
   }
@@ -61,6 +63,7 @@ function memory() {
     },
     records: async () => [...records.values()],
     requestRedeploy: async (id) => void redeploys.push(id),
+    wantRest: async (id, wanted) => void rests.push([id, wanted]),
     builds: async (id) => (id === 'main--shop' ? [BUILD] : []),
     read: async (_preview, build, { after, count }) =>
       (build === BUILD ? EVENTS : [])
@@ -69,7 +72,7 @@ function memory() {
         .slice(0, count),
     tail: async () => ['the last line'],
   };
-  return { store, redeploys, hinted, hints: { hint: async (id: PreviewId) => void hinted.push(id) } };
+  return { store, redeploys, rests, hinted, hints: { hint: async (id: PreviewId) => void hinted.push(id) } };
 }
 
 const { log, logged } = keptLog();
@@ -81,7 +84,7 @@ let url: string;
 beforeAll(async () => {
   const app = createApp({
     routers: [
-      gatewayPageRouter({ store: world.store, domain: 'preview.localhost' }),
+      gatewayPageRouter({ store: world.store, hints: world.hints, domain: 'preview.localhost' }),
       apiRouter({ store: world.store, hints: world.hints, adminToken: TOKEN }),
     ],
     ready: async () => away,
@@ -136,12 +139,18 @@ describe('who asks', () => {
 describe('previews', () => {
   it('are listed by id, without those that are gone', async () => {
     const { body } = await ask('/api/v1/previews');
-    expect(body.previews.map((one: { id: string }) => one.id)).toEqual(['feature-a--shop', 'main--shop', 'short']);
+    expect(body.previews.map((one: { id: string }) => one.id)).toEqual([
+      'feature-a--shop',
+      'main--shop',
+      'nap--shop',
+      'short',
+    ]);
     const all = await ask('/api/v1/previews?all=true');
     expect(all.body.previews.map((one: { id: string }) => one.id)).toEqual([
       'feature-a--shop',
       'gone--shop',
       'main--shop',
+      'nap--shop',
       'short',
     ]);
   });
@@ -224,10 +233,45 @@ describe('a redeploy', () => {
   });
 });
 
+describe('sleep', () => {
+  it('is noted first and hinted at then, and so is its end', async () => {
+    for (const [act, wanted] of [
+      ['sleep', true],
+      ['wake', false],
+    ] as const) {
+      const { status, body } = await ask(`/api/v1/previews/main--shop/${act}`, { method: 'POST' });
+      expect([status, body]).toEqual([202, { hinted: 'main--shop' }]);
+      expect([world.rests.pop(), world.hinted.pop()]).toEqual([['main--shop', wanted], 'main--shop']);
+      expect((await ask(`/api/v1/previews/none--shop/${act}`, { method: 'POST' })).status).toBe(404);
+    }
+  });
+
+  it('ends with a visit: the gateway says so, or asks for a page', async () => {
+    const said = await ask('/gateway/wake', { method: 'POST', headers: { 'x-treehouse-preview': 'nap--shop' } });
+    expect([said.status, world.rests.pop(), world.hinted.pop()]).toEqual([202, ['nap--shop', false], 'nap--shop']);
+    const page = await ask('/gateway/page', {
+      headers: { 'x-treehouse-host': 'nap--shop.preview.localhost', 'x-treehouse-problem': 'unreachable' },
+    });
+    expect([page.status, page.headers.get('retry-after')]).toEqual([503, '2']);
+    expect(page.text).toContain('The house wakes up');
+    expect([world.rests.pop(), world.hinted.pop()]).toEqual([['nap--shop', false], 'nap--shop']);
+    for (const id of ['none--shop', '../x', '']) {
+      const headers = { 'x-treehouse-preview': id };
+      expect((await ask('/gateway/wake', { method: 'POST', headers })).status).toBe(404);
+    }
+    expect([world.rests, world.hinted]).toEqual([[], ['main--shop']]);
+  });
+});
+
 describe('the command line', () => {
   it('reads the same through its client', async () => {
     const client = createClient({ url, token: TOKEN });
-    expect((await client.previews()).map((one) => one.id)).toEqual(['feature-a--shop', 'main--shop', 'short']);
+    expect((await client.previews()).map((one) => one.id)).toEqual([
+      'feature-a--shop',
+      'main--shop',
+      'nap--shop',
+      'short',
+    ]);
     expect((await client.preview('main--shop')).builds).toEqual([BUILD]);
     expect((await client.events('main--shop', BUILD, '4-0')).next).toBe('5-0');
     await expect(client.redeploy('none--shop')).rejects.toThrow('There is no preview with this id.');

@@ -90,7 +90,7 @@ describe('the configuration', () => {
       'logLevel (TREEHOUSE_LOG_LEVEL): Invalid option: expected one of "trace"|"debug"|"info"|"warn"|"error"|"silent"',
       'repositories.acme/shop.url: Too small: expected string to have >=1 characters',
       'repositories.acme/shop.branches: Too small: expected array to have >=1 items',
-      'repositories.acme/shop.previews: there is no such setting',
+      'repositories.acme/shop.previews.max: there is no such setting',
       'redisUrl (REDIS_URL): it is redis://host:port',
       'dockerHost (DOCKER_HOST): it is unix:///path or tcp://host:port',
       'colour: there is no such setting',
@@ -158,6 +158,19 @@ describe('the configuration', () => {
     };
     expect(read(undefined, { env })).toMatchObject({ webhookSecret: 'of the variable', adminToken: 'of the file' });
     expect(read(undefined, { env: { TREEHOUSE_ADMIN_TOKEN: '' } }).adminToken).toBeUndefined();
+  });
+
+  it('lets previews sleep, for all or for one repository', () => {
+    const idle = (text: string, env = {}) => read(text, { env }).repositories.map((one) => one.idle);
+    const two = 'repositories:\n  acme/shop: {previews: {idle: 90s}}\n  acme/blog: {}\n';
+    expect(idle(two)).toEqual([90_000, undefined]);
+    expect(idle(`idle: 1h30m\n${two}`)).toEqual([90_000, 5_400_000]);
+    expect(idle(two, { TREEHOUSE_IDLE: '2m' })).toEqual([90_000, 120_000]);
+    expect(idle(`idle: 1h\n${two.replace('90s', 'off')}`)).toEqual([undefined, 3_600_000]);
+    expect(faults('idle: 5\n')).toContainEqual(expect.stringContaining('idle (TREEHOUSE_IDLE): '));
+    expect(faults('idle: soon\n')).toContainEqual(
+      'idle (TREEHOUSE_IDLE): it is a time of at least a second, such as 30m, or off',
+    );
   });
 
   it('is frozen to its depth', () => {

@@ -46,6 +46,7 @@ function runs(name: string, config: string, more: Partial<ObservedContainer> = {
     networks: new Map(),
     image: 'x',
     imageId: 'sha256:x',
+    after: [],
     exposed: undefined,
     ...more,
   };

@@ -5,8 +5,6 @@ local routes = require 'treehouse.routes'
 local settings = require 'treehouse.settings'
 local traffic = require 'treehouse.traffic'
 
-local HOLD_MAX = 60
-
 local function say(status, text)
     ngx.status = status
     if text then ngx.print(text) end
@@ -41,16 +39,15 @@ actions['GET visits'] = function()
     return say(200, table.concat(lines))
 end
 
-actions['PUT hold'] = function(name)
-    local seconds = tonumber(ngx.req.get_uri_args().seconds)
-    if not routes.is_label(name) then return say(400, 'the host is not a DNS label') end
-    if not seconds or not (seconds > 0 and seconds <= HOLD_MAX) then return say(400, 'seconds is not of 0 to 60') end
-    local ok, err = ngx.shared.holds:safe_set(name, true, seconds)
+actions['PUT asleep'] = function(name)
+    if not routes.is_label(name) then return say(400, 'the preview is not a DNS label') end
+    local ok, err = ngx.shared.asleep:safe_set(name, true)
     return say(ok and 204 or 507, err)
 end
 
-actions['DELETE hold'] = function(name)
-    ngx.shared.holds:delete(name)
+actions['DELETE asleep'] = function(name)
+    ngx.shared.asleep:delete(name)
+    ngx.shared.told:delete(name)
     return say(204)
 end
 

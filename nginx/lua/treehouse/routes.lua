@@ -2,7 +2,7 @@
 -- A route's line, here, in the file and on the control socket: "host preview build upstream".
 local M = {}
 
-local routes, previews, holds = ngx.shared.routes, ngx.shared.previews, ngx.shared.holds
+local routes, previews = ngx.shared.routes, ngx.shared.previews
 
 -- A DNS label: a host's first part, or a preview's id.
 function M.is_label(text)
@@ -72,7 +72,6 @@ function M.set(preview, text)
             end
             return 507, 'the shared memory is full: ' .. err
         end
-        holds:delete(route.host)
     end
     for _, host in ipairs(old) do
         if not wanted[host] then
@@ -82,6 +81,7 @@ function M.set(preview, text)
         end
     end
     if #list == 0 then previews:delete(preview) end
+    ngx.shared.asleep:delete(preview) -- what is routed anew runs
     return 204
 end
 

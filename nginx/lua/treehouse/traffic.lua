@@ -8,11 +8,12 @@ local settings = require 'treehouse.settings'
 
 ffi.cdef 'int kill(int pid, int signal);'
 
-local routes, holds, inflight = ngx.shared.routes, ngx.shared.holds, ngx.shared.inflight
+local routes, asleep, told, inflight = ngx.shared.routes, ngx.shared.asleep, ngx.shared.told, ngx.shared.inflight
 local visits, requests = ngx.shared.visits, ngx.shared.requests
 
-local HOLD_MAX = 60
-local HOLD_EVERY = 0.02
+-- Who wakes a preview waits so long for it, then gets a page.
+local WAKE_WAIT = 3
+local WAKE_EVERY = 0.02
 -- May be sent twice without harm (RFC 9110, 9.2.1).
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
@@ -70,9 +71,33 @@ local function enter(label)
     end
 end
 
-local function wait_while_held(label)
-    local give_up = ngx.now() + HOLD_MAX
-    while holds:get(label) and ngx.now() < give_up do ngx.sleep(HOLD_EVERY) end
+-- Asks Treehouse to wake it; one request in a second does for all.
+local function ask_to_wake(preview)
+    if not told:add(preview, true, 1) then return end
+    local socket = ngx.socket.tcp()
+    socket:settimeout(1000)
+    local ok, err = socket:connect(settings.pages_host, settings.pages_port)
+    if ok then
+        ok, err = socket:send('POST /gateway/wake HTTP/1.0\r\nHost: treehouse\r\nX-Treehouse-Preview: ' .. preview
+            .. '\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+    end
+    if ok then ok, err = socket:receive('*l') end
+    socket:close()
+    if not ok then ngx.log(ngx.ERR, 'Treehouse was not told to wake ', preview, ': ', err) end
+end
+
+-- Whether the preview of a route is awake, now or within WAKE_WAIT.
+local function awake(label)
+    local value = routes:get(label)
+    local preview = value and value:match('^%S+')
+    if not preview or not asleep:get(preview) then return true end
+    local give_up = ngx.now() + WAKE_WAIT
+    while ngx.now() < give_up do
+        ask_to_wake(preview)
+        ngx.sleep(WAKE_EVERY)
+        if not asleep:get(preview) then return true end
+    end
+    return false
 end
 
 local function may_repeat()
@@ -85,7 +110,7 @@ end
 function M.admit()
     local label = label_of(ngx.var.host)
     if not label then return ngx.exec('@page') end
-    wait_while_held(label)
+    if not awake(label) then return ngx.exec('@page') end
     local upstream = enter(label)
     if not upstream then return ngx.exec('@page') end
     ngx.var.treehouse_upstream = upstream

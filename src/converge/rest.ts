@@ -1,0 +1,93 @@
+/** A preview is put to sleep and woken: its containers stop and start, its routes, volumes and images stay. */
+import type { PreviewKey, PreviewRecord, PreviewState } from '../domain/preview.ts';
+import { messageOf } from '../errors.ts';
+import { STOP_GRACE } from '../teardown/retire.ts';
+import { bringUpAgain } from './bring-up-again.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { type LiveBuild, liveBuild, routesTo } from './observe.ts';
+import { urlsOf } from './route.ts';
+
+/** Stops what runs; who comes from now on waits at the gateway and wakes it. */
+export async function putToSleep(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  live: LiveBuild,
+): Promise<void> {
+  // Again after nginx was started anew: the gateway forgets who sleeps.
+  await deps.gateway.close(preview.id);
+  const running = live.containers.filter((one) => one.running || one.restarting);
+  if (running.length > 0) {
+    // Before the first stops: whoever dies in between, it is known what to start again.
+    await deps.store.noteSlept(
+      preview.id,
+      running.map((one) => one.id),
+    );
+    await Promise.all(running.map((one) => deps.engine.stop(one.id, STOP_GRACE)));
+  }
+  if (record?.state === 'asleep') return;
+  await say(deps, preview, record, live, { state: 'asleep', cause: 'nobody visits it; the next visitor wakes it' });
+}
+
+/**
+ * Starts what slept, in the order of dependencies, and lets the visitors in. It asks neither the remote nor a build, so that
+ * it takes as long as the containers do. What cannot be woken is for the caller to mend or to build anew.
+ */
+export async function wakeUp(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  slept: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const [stack, routes] = await Promise.all([deps.engine.observe(preview.id), deps.gateway.routesOf(preview.id)]);
+  const live = liveBuild(stack, routes);
+  if (live && slept.length > 0) {
+    await say(deps, preview, record, live, { state: 'waking', cause: 'a visitor wakes it' });
+    try {
+      const awake = live.containers.filter((one) => slept.includes(one.id));
+      const containers = await bringUpAgain(deps, preview, awake, signal);
+      await deps.gateway.setRoutes(preview.id, routesTo(preview, live.build, containers));
+      await say(deps, preview, record, live, asBefore(record, live));
+    } catch (error) {
+      if (signal.aborted) throw error;
+      deps.log.warn({ preview: preview.id, reason: messageOf(error) }, 'it could not be woken');
+    }
+  }
+  await deps.store.forgetRest(preview.id);
+  await deps.gateway.open(preview.id);
+}
+
+interface Said {
+  readonly state: PreviewState;
+  readonly cause: string;
+}
+
+/** What it was before it slept. */
+function asBefore(record: PreviewRecord | undefined, live: LiveBuild): Said {
+  const last = record?.attempt;
+  if (last?.outcome !== 'failed' || last.commit === live.commit) return { state: 'live', cause: 'it was woken' };
+  return { state: 'outdated', cause: `${last.stage ?? 'the build'} failed: ${last.message ?? ''}` };
+}
+
+async function say(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  live: LiveBuild,
+  { state, cause }: Said,
+): Promise<void> {
+  const at = deps.clock.now();
+  await deps.store.append({
+    type: 'preview.observed',
+    at,
+    preview: preview.id,
+    state,
+    cause,
+    serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
+    urls: urlsOf(
+      deps,
+      live.containers.flatMap((one) => (one.exposed ? [one.exposed.host] : [])),
+    ),
+  });
+}

@@ -1,0 +1,34 @@
+/** When a preview may sleep: its containers are stopped, its next visitor wakes it. */
+import type { PreviewId } from './names.ts';
+import type { PreviewRecord } from './preview.ts';
+
+/** What is kept of a preview's sleep. */
+export interface Rest {
+  /** It is to sleep: nobody visited it, or someone said so. */
+  readonly wanted: boolean;
+  /** Ids of the containers that ran when it was put to sleep; undefined while it is awake. */
+  readonly slept: readonly string[] | undefined;
+}
+
+export interface IdleInput {
+  readonly records: readonly PreviewRecord[];
+  /** Milliseconds since the epoch at which a preview was last visited, as far as the gateway remembers. */
+  readonly visited: ReadonlyMap<PreviewId, number>;
+  /** Previews that have requests or connections open. */
+  readonly busy: ReadonlySet<PreviewId>;
+  /** Milliseconds after which a preview sleeps; undefined where it never does. */
+  idleOf(record: PreviewRecord): number | undefined;
+  /** When the gateway began to remember. */
+  readonly since: number;
+  readonly now: number;
+}
+
+/** Previews that nobody visited for as long as is allowed. */
+export function idlePreviews({ records, visited, busy, idleOf, since, now }: IdleInput): readonly PreviewRecord[] {
+  return records.filter((one) => {
+    if ((one.state !== 'live' && one.state !== 'outdated') || busy.has(one.id)) return false;
+    const idle = idleOf(one);
+    const last = Math.max(visited.get(one.id) ?? 0, one.changedAt, one.serving?.since ?? 0, since);
+    return idle !== undefined && now - last >= idle;
+  });
+}
