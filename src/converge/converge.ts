@@ -1,5 +1,6 @@
 /** The one operation: observe, decide, take the steps, until what runs is what should. */
 import { BRANCH_DELETED } from '../domain/desired.ts';
+import { isServing } from '../domain/live.ts';
 import type { Commit, PreviewId } from '../domain/names.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
@@ -9,7 +10,7 @@ import { removeOrphans } from '../teardown/remove.ts';
 import { retire } from '../teardown/retire.ts';
 import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { isServing, observeWorld, type World } from './observe.ts';
+import { observeWorld, type World } from './observe.ts';
 import { repair } from './repair.ts';
 import { putToSleep, wakeUp } from './rest.ts';
 import { urlsOf } from './route.ts';

@@ -1,10 +1,11 @@
 /** The right commit is there but does not answer (a restarted engine, a container that ended, another address): mended without a build. */
 
+import { routesTo } from '../domain/live.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { routesTo, type World } from './observe.ts';
+import type { World } from './observe.ts';
 
 /** @returns whether the live build serves now; where not, it is built anew. */
 export async function repair(

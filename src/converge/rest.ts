@@ -1,10 +1,11 @@
 /** A preview is put to sleep and woken: its containers stop and start, its routes, volumes and images stay. */
+
+import { type LiveBuild, liveBuild, routesTo } from '../domain/live.ts';
 import type { PreviewKey, PreviewRecord, PreviewState } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import { STOP_GRACE } from '../teardown/retire.ts';
 import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { type LiveBuild, liveBuild, routesTo } from './observe.ts';
 import { urlsOf } from './route.ts';
 
 /** Stops what runs; who comes from now on waits at the gateway and wakes it. */

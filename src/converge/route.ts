@@ -1,9 +1,9 @@
 /** Stage 7: the preview's hosts lead to the new containers; the next request is theirs. */
+import { routesTo } from '../domain/live.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import { TreehouseError } from '../errors.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { routesTo } from './observe.ts';
 
 /** @returns the URLs, the main one first. */
 export async function routeTo(

@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { composeFile, plannedFacts, projectName, type ServiceInstance, serviceKey } from '../domain/compose-file.ts';
 import { differences } from '../domain/isolation.ts';
+import type { LiveBuild } from '../domain/live.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import { layerOf } from '../domain/secrets.ts';
 import { planStart, type StartPlan, startPlanText } from '../domain/start-plan.ts';
@@ -11,7 +12,6 @@ import { STOP_GRACE } from '../teardown/retire.ts';
 import { bringUp, type StartItem } from './bring-up.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
-import type { LiveBuild } from './observe.ts';
 
 export interface Started {
   readonly plan: StartPlan;
