@@ -4,7 +4,7 @@ import { isServing } from '../domain/live.ts';
 import type { Commit, PreviewId } from '../domain/names.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
-import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { TreehouseError } from '../errors.ts';
 import { removeOrphans } from '../teardown/remove.ts';
 import { retire } from '../teardown/retire.ts';
@@ -48,12 +48,6 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (rest.wanted) await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
   await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
   return attempt(deps, { preview, repository, world, commit, anew, cause: causeOf(world, commit, anew), context });
-}
-
-/** A red commit stays red: it is tried again when someone asks, or when there is another. */
-function hasFailed(record: PreviewRecord | undefined, commit: Commit): boolean {
-  const last = record?.attempt;
-  return last?.commit === commit && last.outcome === 'failed' && last.kind === 'terminal';
 }
 
 function causeOf(world: World, commit: Commit, anew: boolean): string {

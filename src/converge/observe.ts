@@ -1,7 +1,6 @@
 /** Reads the world for one preview: git, what was heard of pull requests, the engine, the gateway. */
-import { branchSelected, type Desired, desiredState } from '../domain/desired.ts';
+import { type Desired, desiredState, excludedBecause } from '../domain/desired.ts';
 import { type LiveBuild, liveBuild } from '../domain/live.ts';
-import { previewId } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
@@ -22,13 +21,8 @@ export async function observeDesired(
   repository: Repository | undefined,
   signal: AbortSignal,
 ): Promise<Desired> {
-  if (!repository) return { kind: 'absent', cause: `${preview.repository} is not in the configuration any more` };
-  if (!branchSelected(repository.branches, preview.branch)) {
-    return { kind: 'absent', cause: `the configuration's branches leave '${preview.branch}' out` };
-  }
-  if (previewId(repository.slug, preview.branch) !== preview.id) {
-    return { kind: 'absent', cause: "the configuration's `hostname` gives its branch another name" };
-  }
+  const excluded = excludedBecause(preview, repository);
+  if (excluded !== undefined || !repository) return { kind: 'absent', cause: excluded ?? '' };
   const head = await deps.git.head(repository, preview.branch, signal);
   const pullRequests = await deps.store.pullRequests(preview.repository, preview.branch);
   return desiredState({ head, pullRequests, excluded: undefined });

@@ -1,5 +1,5 @@
 /** What should run, from what git and the pull requests say. */
-import type { Commit } from './names.ts';
+import { type Branch, type Commit, type PreviewId, previewId } from './names.ts';
 
 /** What was last heard of one pull request of a branch. */
 export interface PullRequestFact {
@@ -40,6 +40,21 @@ export function desiredState(input: {
     return { kind: 'absent', cause: `pull request #${ended.number} was ${ended.merged ? 'merged' : 'closed'}` };
   }
   return { kind: 'present', commit: head };
+}
+
+/** Why the branch is not to have this preview, wherever its head is; undefined where it may. */
+export function excludedBecause(
+  preview: { readonly id: PreviewId; readonly repository: string; readonly branch: Branch },
+  repository: { readonly slug: string; readonly branches: readonly string[] } | undefined,
+): string | undefined {
+  if (!repository) return `${preview.repository} is not in the configuration any more`;
+  if (!branchSelected(repository.branches, preview.branch)) {
+    return `the configuration's branches leave '${preview.branch}' out`;
+  }
+  if (previewId(repository.slug, preview.branch) !== preview.id) {
+    return "the configuration's `hostname` gives its branch another name";
+  }
+  return undefined;
 }
 
 /** The later of two facts, whatever order they came in. */

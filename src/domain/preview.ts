@@ -55,6 +55,12 @@ export function newRecord(key: PreviewKey, now: number): PreviewRecord {
   return { ...key, state: 'waiting', reason: 'waiting to be looked at', changedAt: now, urls: [] };
 }
 
+/** A red commit stays red: it is tried again when someone asks, or when there is another. */
+export function hasFailed(record: PreviewRecord | undefined, commit: Commit): boolean {
+  const last = record?.attempt;
+  return last?.commit === commit && last.outcome === 'failed' && last.kind === 'terminal';
+}
+
 /** The one place where a record changes: what `event` makes of it. */
 export function transition(record: PreviewRecord, event: BuildEvent): PreviewRecord {
   const at = event.at;

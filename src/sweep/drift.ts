@@ -1,0 +1,42 @@
+/** Whether a preview that should be is as it should be: what a webhook that never came, or a crash, left undone. Pure. */
+import { isServing, type LiveBuild, liveBuild } from '../domain/live.ts';
+import { type Commit, shortCommit } from '../domain/names.ts';
+import type { ObservedStack } from '../domain/observed.ts';
+import type { Route } from '../domain/ports.ts';
+import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
+
+/** @returns why it is to be looked at; undefined where all is well, or as well as it can be. */
+export function driftOf(seen: {
+  readonly key: PreviewKey;
+  /** What it should serve. */
+  readonly commit: Commit;
+  readonly record: PreviewRecord | undefined;
+  readonly stack: ObservedStack | undefined;
+  readonly routes: readonly Route[];
+}): string | undefined {
+  const { key, commit, record, stack, routes } = seen;
+  const short = shortCommit(commit);
+  if (!record) return `the branch is at ${short}, and nothing is known of its preview`;
+  if (record.state === 'removed') return `the branch is at ${short}, and its preview was removed`;
+  const live = stack && liveBuild(stack, routes);
+  const leftover = stack && leftoverOf(stack, live);
+  if (leftover !== undefined) return `${leftover} is left of a build that does not serve`;
+  if (live?.commit === commit) {
+    if (!isServing({ live, routes }, key)) return `it has ${short}, and not all of it answers where it should`;
+    return record.state === 'live' ? undefined : `it serves ${short}, and is known as ${record.state}`;
+  }
+  if (hasFailed(record, commit)) return undefined;
+  return live
+    ? `it serves ${shortCommit(live.commit)}, and the branch is at ${short}`
+    : `the branch is at ${short}, and nothing serves it`;
+}
+
+/** Something of a build that neither serves nor is a part of what does. */
+function leftoverOf(stack: ObservedStack, live: LiveBuild | undefined): string | undefined {
+  const keep = new Set(live?.containers.map((one) => one.id));
+  const container = stack.containers.find((one) => !keep.has(one.id));
+  if (container) return `container ${container.name}`;
+  const joined = new Set(live?.containers.flatMap((one) => [...one.networks.keys()]));
+  const network = stack.networks.find((one) => one.build !== live?.build && !joined.has(one.name));
+  return network && `network ${network.name}`;
+}
