@@ -3,15 +3,14 @@ import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
-import { branchName, parsePreviewId, repositoryName } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
-import { CONDITIONS } from '../domain/stack.ts';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
 import { away, engineText, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
+import { exposedAs, keyOf, labelled, namesOf, networkOf, startedAfter } from './engine-labels.ts';
 import { lineSplitter } from './run-process.ts';
 
 /** Where the engine is, as DOCKER_HOST says it: `unix:///path` or `tcp://host:port`; undefined for the usual socket. */
@@ -27,35 +26,15 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
   const mine = `${LABEL.instance}=${instance}`;
   const watchers = eventWatchers(docker, mine);
 
-  /** Containers, networks, volumes and images of this Treehouse that have the label too. */
-  function labelled(label: string) {
-    const filters = JSON.stringify({ label: [mine, label] });
-    return Promise.all([
-      docker.listContainers({ all: true, filters }),
-      docker.listNetworks({ filters }),
-      docker.listVolumes({ filters }),
-      docker.listImages({ filters }),
-    ]).catch((cause: unknown) => {
-      throw away('reading what runs', cause);
-    });
-  }
-
   async function observe(preview: PreviewId): Promise<ObservedStack> {
-    const [containers, networks, volumes, images] = await labelled(`${LABEL.preview}=${preview}`);
+    const [containers, networks, volumes, images] = await labelled(docker, [mine, `${LABEL.preview}=${preview}`]);
     const inspected = await Promise.all(containers.map((one) => container(one.Id)));
     return {
       preview,
       containers: inspected.filter((one) => one !== undefined),
-      networks: networks.map((one) => ({
-        id: one.Id,
-        name: one.Name,
-        build: (one.Labels?.[LABEL.build] ?? '') as BuildId,
-        commit: (one.Labels?.[LABEL.commit] ?? '') as Commit,
-        key: one.Labels?.[LABEL.network] ?? '',
-        role: one.Labels?.[LABEL.role] === 'test' ? ('test' as const) : ('app' as const),
-      })),
+      networks: networks.map(networkOf),
       volumes: volumes.Volumes.map((one) => one.Name),
-      images: images.flatMap((one) => named(one.RepoTags, one.Id).map((reference) => ({ reference, id: one.Id }))),
+      images: images.flatMap((one) => namesOf(one.RepoTags, one.Id).map((reference) => ({ reference, id: one.Id }))),
     };
   }
 
@@ -82,13 +61,13 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       ),
       image: info.Config.Image,
       imageId: info.Image,
-      after: startedAfter(labels[LABEL.after] ?? ''),
+      after: startedAfter(labels),
       exposed: exposedAs(labels),
     };
   }
 
   async function previews(): Promise<PreviewKey[]> {
-    const [containers, networks, volumes, images] = await labelled(LABEL.preview);
+    const [containers, networks, volumes, images] = await labelled(docker, [mine, LABEL.preview]);
     const found = new Map<string, PreviewKey>();
     for (const one of [...containers, ...networks, ...volumes.Volumes, ...images]) {
       const key = keyOf(one.Labels ?? {});
@@ -208,38 +187,6 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       await tolerate(docker.getVolume(volume).remove(), [404]);
     },
   };
-}
-
-function startedAfter(label: string): ObservedContainer['after'] {
-  return label.split(' ').flatMap((one) => {
-    const [service = '', condition] = one.split(':');
-    return CONDITIONS.flatMap((known) => (known === condition ? [{ service, condition: known }] : []));
-  });
-}
-
-function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
-  const host = labels[LABEL.host] ?? '';
-  const port = Number(labels[LABEL.port]);
-  return host === '' || !Number.isInteger(port) ? undefined : { host, port };
-}
-
-function keyOf(labels: Record<string, string>): PreviewKey | undefined {
-  const id = parsePreviewId(labels[LABEL.preview] ?? '');
-  if (!id) return undefined;
-  try {
-    return {
-      id,
-      repository: repositoryName(labels[LABEL.repository] ?? ''),
-      branch: branchName(labels[LABEL.branch] ?? ''),
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-function named(tags: string[] | undefined, id: string): string[] {
-  const real = (tags ?? []).filter((tag) => tag !== '<none>:<none>');
-  return real.length > 0 ? real : [id];
 }
 
 function imageInfo(info: Docker.ImageInspectInfo): ImageInfo {

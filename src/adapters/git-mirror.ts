@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import type { Branch } from '../domain/names.ts';
+import { type Branch, type RepositoryName, repositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { configValue, type GitSurroundings, runGit, safeDirectories } from './git-process.ts';
 import { urlForm } from './repository-url.ts';
@@ -16,9 +16,25 @@ export interface Mirror {
 /** Longer than any git command may take: a lock file that is older has no owner. */
 const STALE_AFTER_MS = 15 * 60_000;
 
-export function mirrorOf(mirrors: string, repository: Repository): Mirror {
+export function mirrorOf(mirrors: string, repository: Pick<Repository, 'name'>): Mirror {
   const base = join(mirrors, repository.name.replace('/', '__'));
   return { directory: `${base}.git`, globalConfig: `${base}.gitconfig` };
+}
+
+/** All that a mirror consists of. */
+export function mirrorFiles(mirrors: string, name: RepositoryName): readonly string[] {
+  const { directory, globalConfig } = mirrorOf(mirrors, { name });
+  return [directory, globalConfig];
+}
+
+/** Whose mirror a file among them is; undefined for what is none. Owners have no underscores, so the first two are the slash. */
+export function repositoryOfMirror(file: string): RepositoryName | undefined {
+  const base = /^([^_]+__.+)\.git(?:config)?$/.exec(file)?.[1]?.replace('__', '/');
+  try {
+    return base === undefined ? undefined : repositoryName(base);
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -109,7 +109,24 @@ export function createRegistry(options: RegistryOptions): Registry {
     return all.filter((_, index) => counts[index] !== 0);
   }
 
-  return { address, tags, digest, remove, paths };
+  async function labels(path: string, tag: string): Promise<Readonly<Record<string, string>> | undefined> {
+    const act = `reading the labels of ${path}:${tag}`;
+    const manifest = await ask(act, under(base, `${path}/manifests/${tag}`), [200, 404], {
+      headers: { accept: MANIFESTS },
+    });
+    if (manifest.status === 404) return undefined;
+    const { config } = (await manifest.json()) as { config?: { digest?: unknown } };
+    if (typeof config?.digest !== 'string') return undefined;
+    const answer = await ask(act, under(base, `${path}/blobs/${config.digest}`), [200, 404], {
+      // Registries that keep blobs elsewhere send there.
+      redirect: 'follow',
+    });
+    if (answer.status === 404) return undefined;
+    const image = (await answer.json()) as { config?: { Labels?: Record<string, string> | null } | null };
+    return image.config?.Labels ?? {};
+  }
+
+  return { address, tags, digest, remove, paths, labels };
 }
 
 /** As Docker decides it: a registry on this machine speaks plain HTTP. */

@@ -109,6 +109,8 @@ export interface Registry {
   remove(path: string, tag: string): Promise<void>;
   /** Every repository path that holds images. */
   paths(): Promise<readonly string[]>;
+  /** Labels of the image that a tag names; undefined where it names none, or several by an index. */
+  labels(path: string, tag: string): Promise<Readonly<Record<string, string>> | undefined>;
 }
 
 /** History, events and what was heard; all of it may be lost without harm to what runs. */

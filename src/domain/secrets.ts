@@ -21,6 +21,8 @@ export interface SecretSource {
     containers: readonly { readonly service: string; readonly mounts: readonly MountFacts[] }[],
     signal: AbortSignal,
   ): Promise<KnownSecrets['redact']>;
+  /** Previews of which anything is laid. */
+  previews(): Promise<readonly PreviewId[]>;
   /** What is laid of a preview, as `serviceFolder` names it. */
   laid(preview: PreviewId): Promise<readonly string[]>;
   /** Removes folders of services; those that are gone already are no fault. */

@@ -45,8 +45,13 @@ export interface Inventory {
 export interface Place {
   /** For people, as in "the registry could not be read". */
   readonly name: string;
-  /** All that is this Treehouse's there. */
-  find(signal: AbortSignal): Promise<readonly Thing[]>;
+  /** What it has. */
+  readonly kinds: readonly Kind[];
+  /**
+   * All that is this Treehouse's there. Of a preview for which `isWanted` is true it may give others' things too, where telling
+   * them apart costs something: they stay in any case.
+   */
+  find(isWanted: (id: PreviewId) => boolean): Promise<readonly Thing[]>;
   /** Takes away one that `find` gave; nothing where it is gone already. */
   remove(thing: Thing): Promise<void>;
 }

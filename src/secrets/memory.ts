@@ -4,7 +4,7 @@
  */
 import { chmod, chown, lstat, mkdir, readdir, readFile, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { PreviewId } from '../domain/names.ts';
+import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 
 export interface MemoryOptions {
@@ -32,6 +32,8 @@ export interface Memory {
   /** The parts of a path below the preview's folder: layer, service, file; undefined for any other path. */
   partsOf(preview: PreviewId, source: string): readonly string[] | undefined;
   read(file: string): Promise<Buffer | undefined>;
+  /** Previews of which there is anything. */
+  previews(): Promise<readonly PreviewId[]>;
   /** Folders of services, each `LAYER/SERVICE`. */
   laid(preview: PreviewId): Promise<readonly string[]>;
   remove(preview: PreviewId, folders: readonly string[]): Promise<void>;
@@ -98,6 +100,16 @@ export function openMemory(options: MemoryOptions): Memory {
       return undefined;
     },
     read: (file) => readFile(file).catch(() => undefined),
+    async previews() {
+      const found = new Set<PreviewId>();
+      for (const root of roots(options.parents ?? PARENTS)) {
+        for (const name of await readdir(path.join(root, options.instance)).catch(() => [])) {
+          const id = parsePreviewId(name);
+          if (id) found.add(id);
+        }
+      }
+      return [...found];
+    },
     async laid(preview) {
       const found: string[] = [];
       for (const own of owns(preview)) {

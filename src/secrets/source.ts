@@ -105,6 +105,7 @@ export function createSecretSource({ store, memory, vault }: SourceParts): Secre
       return redactor([...there, ...found]);
     },
 
+    previews: () => memory.previews(),
     laid: (preview) => memory.laid(preview),
     remove: (preview, folders) => memory.remove(preview, folders),
   };

@@ -8,10 +8,12 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine, dockerEngine } from '../../src/adapters/engine.ts';
+import { engineInventory } from '../../src/adapters/engine-inventory.ts';
 import { createRegistry } from '../../src/adapters/registry.ts';
 import { bridgeName, labelsFor } from '../../src/domain/compose-file.ts';
 import { LABEL, type Role } from '../../src/domain/labels.ts';
 import { branchName, commitId, type PreviewId, previewId, repositoryName } from '../../src/domain/names.ts';
+import type { ObservedStack } from '../../src/domain/observed.ts';
 import type { Engine } from '../../src/domain/ports.ts';
 import { type EmbeddedRegistry, startRegistry } from '../../src/embedded/registry.ts';
 import { TreehouseError } from '../../src/errors.ts';
@@ -154,12 +156,30 @@ describe('what runs', () => {
     expect(await stranger.previews()).toEqual([]);
     expect((await stranger.observe(preview.id)).containers).toEqual([]);
     expect(await engine.container('0'.repeat(64))).toBeUndefined();
+
+    // All at once, it is the same.
+    const { stacks, things } = await engineInventory(docker, INSTANCE)();
+    const sorted = ({ containers, ...rest }: ObservedStack) => ({
+      ...rest,
+      containers: [...containers].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    });
+    for (const id of [preview.id, keyOf('other').id]) {
+      const all = stacks.get(id);
+      expect(all && sorted(all)).toEqual(sorted(await engine.observe(id)));
+    }
+    expect(things.filter((one) => one.what !== 'container').map((one) => [one.what, one.name, one.owner])).toEqual([
+      ['network', front, { kind: 'preview', id: preview.id, key: preview }],
+      ['volume', volume, { kind: 'preview', id: preview.id, key: preview }],
+    ]);
+    expect(await engineInventory(docker, `${INSTANCE}-stranger`)()).toEqual({ stacks: new Map(), things: [] });
   });
 
   it('is not led astray by labels that no Treehouse wrote', async () => {
     const id = await create('true', { labels: { [LABEL.preview]: '../x', [LABEL.port]: 'http', [LABEL.host]: 'x' } });
     await create('true', { labels: { [LABEL.repository]: 'nonsense' } });
     expect(await engine.previews()).toEqual([]);
+    const { things } = await engineInventory(docker, INSTANCE)();
+    expect(things.map((one) => one.owner)).toEqual([{ kind: 'preview', id: preview.id }, { kind: 'nobody' }]);
     expect(await engine.container(id)).toMatchObject({ exposed: undefined });
     // So Treehouse says of a container that it is not reached.
     const inner = await create('true', { labels: { [LABEL.port]: '', [LABEL.host]: '' } });
@@ -173,6 +193,8 @@ describe('what runs', () => {
     const check = { Test: ['CMD', test], Interval: 100_000_000, Retries: 1, StartPeriod: 0 };
     const id = await run('sleep 60', { options: { Healthcheck: check } });
     await vi.waitFor(async () => expect((await engine.container(id))?.health).toBe(health), { timeout: 20_000 });
+    const { stacks } = await engineInventory(docker, INSTANCE)();
+    expect(stacks.get(preview.id)?.containers).toMatchObject([{ id, running: true, health }]);
   });
 
   it('is seen restarting, and how often', async () => {
@@ -189,6 +211,8 @@ describe('what runs', () => {
         }),
       { timeout: 30_000 },
     );
+    const { stacks } = await engineInventory(docker, INSTANCE)();
+    expect(stacks.get(preview.id)?.containers).toMatchObject([{ id, running: false, restarting: false, exitCode: 7 }]);
   });
 
   it('cannot be started where its program is missing, and the reason is said', async () => {

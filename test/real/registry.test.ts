@@ -103,6 +103,17 @@ describe('an image', () => {
     expect(await registry.paths()).not.toContain('acme/shop/web');
   });
 
+  it.each([DOCKER, OCI])('tells its labels (%s)', async (type) => {
+    const path = `acme/labels-${type === OCI ? 'oci' : 'docker'}`;
+    const bytes = Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', config: { Labels: { a: 'b' } } }));
+    const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...(await pushBlob(path, bytes)) };
+    await pushManifest(path, 'labelled', type, { config, layers: [] });
+    await pushImage(path, 'bare', 'x', type);
+    expect(await registry.labels(path, 'labelled')).toEqual({ a: 'b' });
+    expect(await registry.labels(path, 'bare')).toEqual({});
+    expect(await registry.labels(path, 'none')).toBeUndefined();
+  });
+
   it.each([DOCKER, OCI])('stays for the other tags that name the same digest (%s)', async (type) => {
     const path = `acme/shared-${type === OCI ? 'oci' : 'docker'}`;
     const digest = await pushImage(path, 'mine', 'same', type);

@@ -63,6 +63,7 @@ export function whole(key: PreviewKey, commit: Commit = HEAD): Whole {
     ...{ id: `c-${id}`, name: `th-${id}-web-b1-1`, service: 'web', role: 'app', build, commit, config: 'x' },
     ...{ running: true, restarting: false, exitCode: 0, health: 'healthy', restarts: 0 },
     ...{ networks: new Map([[`th-${id}-b1-default`, '10.0.0.2']]), image: 'i', imageId: 'i' },
+    after: [],
     exposed: { host: id, port: 80 },
   };
   const network = { id: `n-${id}`, name: `th-${id}-b1-default`, build, commit, key: 'default', role: 'app' as const };

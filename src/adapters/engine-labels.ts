@@ -1,0 +1,67 @@
+/** How the engine is asked for what carries labels, and how those are read. */
+import type Docker from 'dockerode';
+import { LABEL } from '../domain/labels.ts';
+import { type BuildId, branchName, type Commit, parsePreviewId, repositoryName } from '../domain/names.ts';
+import type { ObservedContainer, ObservedNetwork } from '../domain/observed.ts';
+import type { PreviewKey } from '../domain/preview.ts';
+import { CONDITIONS } from '../domain/stack.ts';
+import { away } from './engine-errors.ts';
+
+/** Containers, networks, volumes and images that have all of the labels, each `name` or `name=value`. */
+export function labelled(docker: Docker, labels: readonly string[]) {
+  const filters = JSON.stringify({ label: labels });
+  return Promise.all([
+    docker.listContainers({ all: true, filters }),
+    docker.listNetworks({ filters }),
+    docker.listVolumes({ filters }),
+    docker.listImages({ filters }),
+  ]).catch((cause: unknown) => {
+    throw away('reading what runs', cause);
+  });
+}
+
+/** The preview that a thing's labels name whole; undefined where they do not. */
+export function keyOf(labels: Record<string, string>): PreviewKey | undefined {
+  const id = parsePreviewId(labels[LABEL.preview] ?? '');
+  if (!id) return undefined;
+  try {
+    return {
+      id,
+      repository: repositoryName(labels[LABEL.repository] ?? ''),
+      branch: branchName(labels[LABEL.branch] ?? ''),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** What starts before it when all of it is started again. */
+export function startedAfter(labels: Record<string, string>): ObservedContainer['after'] {
+  return (labels[LABEL.after] ?? '').split(' ').flatMap((one) => {
+    const [service = '', condition] = one.split(':');
+    return CONDITIONS.flatMap((known) => (known === condition ? [{ service, condition: known }] : []));
+  });
+}
+
+export function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
+  const host = labels[LABEL.host] ?? '';
+  const port = Number(labels[LABEL.port]);
+  return host === '' || !Number.isInteger(port) ? undefined : { host, port };
+}
+
+export function networkOf(one: Docker.NetworkInspectInfo): ObservedNetwork {
+  return {
+    id: one.Id,
+    name: one.Name,
+    build: (one.Labels?.[LABEL.build] ?? '') as BuildId,
+    commit: (one.Labels?.[LABEL.commit] ?? '') as Commit,
+    key: one.Labels?.[LABEL.network] ?? '',
+    role: one.Labels?.[LABEL.role] === 'test' ? 'test' : 'app',
+  };
+}
+
+/** The names of an image, or its id where it has none. */
+export function namesOf(tags: string[] | undefined, id: string): string[] {
+  const real = (tags ?? []).filter((tag) => tag !== '<none>:<none>');
+  return real.length > 0 ? real : [id];
+}

@@ -1,0 +1,113 @@
+/** What lies in Redis of previews and branches, read as a whole: for the sweep, which no key may escape. */
+import type { Redis } from 'ioredis';
+import type { PullRequestFact } from '../domain/desired.ts';
+import { type Branch, branchName, parsePreviewId, type RepositoryName, repositoryName } from '../domain/names.ts';
+import type { Owner, Place, Thing } from '../domain/sweep.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { type Connections, storeKeys } from './redis-keys.ts';
+
+export interface RedisThings extends Place {
+  /** What was heard of pull requests, by `repository:branch`. */
+  pullRequests(): Promise<ReadonlyMap<string, readonly PullRequestFact[]>>;
+  close(): void;
+}
+
+const SCAN_COUNT = 1_000;
+
+export function redisThings(options: { readonly redis: Connections; readonly prefix?: string }): RedisThings {
+  const prefix = options.prefix ?? 'treehouse';
+  const keys = storeKeys(prefix);
+  const connection = options.redis.quick();
+
+  async function asking<T>(act: string, work: () => Promise<T>): Promise<T> {
+    try {
+      await options.redis.ready(connection);
+      return await work();
+    } catch (error) {
+      throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
+    }
+  }
+
+  async function find(): Promise<readonly Thing[]> {
+    const things: Thing[] = [];
+    for (const key of [
+      ...(await scan(connection, `${prefix}:build*`)),
+      ...(await scan(connection, `${prefix}:pulls:*`)),
+    ]) {
+      const owner = ownerOf(key.slice(prefix.length + 1));
+      if (owner) things.push({ what: 'key', name: key, ref: key, owner });
+    }
+    for (const member of await connection.smembers(keys.redeploys)) {
+      const id = parsePreviewId(member);
+      const owner: Owner = id ? { kind: 'preview', id } : { kind: 'nobody' };
+      things.push({ what: 'key', name: `${keys.redeploys} ${member}`, ref: `${keys.redeploys} ${member}`, owner });
+    }
+    return things;
+  }
+
+  return {
+    name: 'Redis',
+    kinds: ['key'],
+    find: () => asking('reading the keys of previews', find),
+    remove: ({ ref }) =>
+      asking(`removing ${ref}`, async () => {
+        const start = `${keys.redeploys} `;
+        if (ref.startsWith(start)) await connection.srem(keys.redeploys, ref.slice(start.length));
+        else await connection.unlink(ref);
+      }),
+    pullRequests: () =>
+      asking('reading the pull requests', async () => {
+        const start = `${prefix}:pulls:`;
+        const found = await scan(connection, `${start}*`);
+        const pipeline = connection.pipeline();
+        for (const key of found) pipeline.hvals(key);
+        const replies = (await pipeline.exec()) ?? [];
+        return new Map(
+          found.map((key, index) => {
+            const [error, texts] = replies[index] ?? [];
+            if (error) throw error;
+            return [key.slice(start.length), (texts as string[]).map((text) => JSON.parse(text) as PullRequestFact)];
+          }),
+        );
+      }),
+    close: () => connection.disconnect(),
+  };
+}
+
+/** Every key of the pattern once, in steps that keep nobody waiting. */
+async function scan(connection: Redis, pattern: string): Promise<readonly string[]> {
+  const found = new Set<string>();
+  let cursor = '0';
+  do {
+    const [next, keys] = await connection.scan(cursor, 'MATCH', pattern, 'COUNT', SCAN_COUNT);
+    for (const key of keys) found.add(key);
+    cursor = next;
+  } while (cursor !== '0');
+  return [...found];
+}
+
+/** Of a key without its prefix: `builds:ID`, `build:ID:BUILD` or `pulls:REPOSITORY:BRANCH`; undefined for any other. */
+function ownerOf(key: string): Owner | undefined {
+  const [family, first = '', second] = key.split(':');
+  if ((family === 'builds' && second === undefined) || (family === 'build' && second !== undefined)) {
+    const id = parsePreviewId(first);
+    return id ? { kind: 'preview', id } : { kind: 'nobody' };
+  }
+  return family === 'pulls' && second !== undefined ? ownerOfPulls(first, second) : undefined;
+}
+
+function ownerOfPulls(repository: string, branch: string): Owner {
+  const parsed = nameAndBranch(repository, branch);
+  return parsed ? { kind: 'branch', ...parsed } : { kind: 'nobody' };
+}
+
+function nameAndBranch(
+  repository: string,
+  branch: string,
+): { readonly repository: RepositoryName; readonly branch: Branch } | undefined {
+  try {
+    return { repository: repositoryName(repository), branch: branchName(branch) };
+  } catch {
+    return undefined;
+  }
+}
