@@ -27,6 +27,8 @@ export interface QueueCounts {
 
 export interface HintQueue extends Hints {
   counts(): Promise<QueueCounts>;
+  /** Previews that are to be hinted again at a later time. */
+  later(): Promise<ReadonlySet<PreviewId>>;
   close(): Promise<void>;
 }
 
@@ -77,6 +79,11 @@ export function openHints(options: QueueOptions): HintQueue {
       const open = await queue();
       const [counts, later] = await Promise.all([open.getJobCounts('waiting', 'active'), connection.zcard(keys.later)]);
       return { waiting: counts.waiting ?? 0, active: counts.active ?? 0, later };
+    },
+    later: async () => {
+      await queue();
+      const members = await connection.zrange(keys.later, '0', '-1');
+      return new Set(members.map(parsePreviewId).filter((one) => one !== undefined));
     },
     close: async () => {
       const open = await opening?.catch(() => undefined);

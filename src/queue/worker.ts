@@ -27,6 +27,8 @@ export interface WorkerOptions extends QueueOptions {
 export interface HintWorker {
   /** Previews whose converge is under way here. */
   running(): readonly PreviewId[];
+  /** Does `work` while no converge of the preview runs here; those that come meanwhile wait. @returns false, undone, where one runs. */
+  hold(id: PreviewId, work: () => Promise<void>): Promise<boolean>;
   /** Takes no new jobs, lets the running ones end for `graceMs`, aborts the rest and waits for them too. */
   stop(graceMs: number): Promise<void>;
 }
@@ -120,20 +122,17 @@ export function startWorker(options: WorkerOptions): HintWorker {
       nudge(before);
       await before.ended.promise;
     }
-    const run: Run = {
-      id,
-      jobId: job.id,
-      abort: new AbortController(),
-      lost: false,
-      listeners: new Set(),
-      converged: deferred(),
-      ended: deferred(),
-    };
-    runs.set(id, run);
+    await alone(newRun(id, job.id), perform);
+  }
+
+  /** `work` as the one run of its preview. */
+  async function alone(run: Run, work: (run: Run) => Promise<void>): Promise<void> {
+    runs.set(run.id, run);
     try {
-      await perform(run);
+      await work(run);
     } finally {
-      runs.delete(id);
+      runs.delete(run.id);
+      run.converged.resolve();
       run.ended.resolve();
     }
   }
@@ -193,10 +192,28 @@ export function startWorker(options: WorkerOptions): HintWorker {
 
   return {
     running: () => [...runs.keys()],
+    async hold(id, work) {
+      if (stopping || runs.has(id)) return false;
+      await alone(newRun(id, undefined), work);
+      return true;
+    },
     stop: (graceMs) => {
       stopping ??= shutDown(graceMs);
       return stopping;
     },
+  };
+}
+
+/** @param jobId undefined where it is no job's */
+function newRun(id: PreviewId, jobId: string | undefined): Run {
+  return {
+    id,
+    jobId,
+    abort: new AbortController(),
+    lost: false,
+    listeners: new Set(),
+    converged: deferred(),
+    ended: deferred(),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ObservedStack } from '../domain/observed.ts';
 import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import { type Decision, KINDS, type Owner, type Thing } from '../domain/sweep.ts';
-import { driftOf } from './drift.ts';
+import { driftOf, staleBuild } from './drift.ts';
 import { type PullRequests, type RepositoryState, type Standings, standings } from './standing.ts';
 
 /** The world at one time. */
@@ -81,29 +81,25 @@ function previewLines(seen: Seen, should: Standings, isFirst: boolean): Decision
   const records = new Map(seen.records.map((one) => [one.id, one]));
   const routes = byPreview(seen.routes);
   const lines: Decision[] = [];
-  const add = (id: PreviewId, know: PreviewKey | undefined, why: string | undefined): void => {
-    if (why === undefined) return;
-    if (seen.running.has(id)) {
-      lines.push({ what: 'preview', name: id, action: 'leave', why: `it is being converged; ${why}` });
-    } else if (isFirst || !seen.later.has(id)) {
-      lines.push({ what: 'preview', name: id, action: 'hint', why, id, know });
-    }
+  const hint = (id: PreviewId, know: PreviewKey | undefined, why: string): void => {
+    if (isFirst || !seen.later.has(id)) lines.push({ what: 'preview', name: id, action: 'hint', why, id, know });
   };
 
   for (const [id, { key, commit }] of should.wanted) {
-    const drift = driftOf({
-      key,
-      commit,
-      record: records.get(id),
-      stack: seen.stacks.get(id),
-      routes: routes.get(id) ?? [],
-    });
+    const record = records.get(id);
+    const isRunning = seen.running.has(id);
+    const stale = isRunning ? staleBuild(record, commit) : undefined;
+    const drift = driftOf({ key, commit, record, stack: seen.stacks.get(id), routes: routes.get(id) ?? [] });
     // Secrets in memory, checkouts and pull requests that closed meanwhile: what a crash cut off does not all show.
-    add(id, key, drift ?? (isFirst ? 'Treehouse has just started' : undefined));
+    const why = stale ?? drift ?? (isFirst ? 'Treehouse has just started' : undefined);
+    if (why === undefined) continue;
+    if (!isRunning || stale !== undefined) hint(id, key, why);
+    else lines.push({ what: 'preview', name: id, action: 'leave', why: `it is being converged; ${why}` });
   }
   for (const key of knownKeys(seen)) {
     const standing = should.of({ kind: 'preview', id: key.id, key });
-    if (standing.kind === 'absent') add(key.id, undefined, `${standing.cause}, and it is not gone`);
+    // A build that runs hears of it, and ends.
+    if (standing.kind === 'absent') hint(key.id, undefined, `${standing.cause}, and it is not gone`);
   }
   return lines;
 }

@@ -31,6 +31,13 @@ export function driftOf(seen: {
     : `the branch is at ${short}, and nothing serves it`;
 }
 
+/** Whether a build that runs is of a commit that is not the branch's any more: it is told, and ends. */
+export function staleBuild(record: PreviewRecord | undefined, commit: Commit): string | undefined {
+  const { attempt } = record ?? {};
+  if (!attempt || attempt.outcome !== undefined || attempt.commit === commit) return undefined;
+  return `it builds ${shortCommit(attempt.commit)}, and the branch is at ${shortCommit(commit)}`;
+}
+
 /** Something of a build that neither serves nor is a part of what does. */
 function leftoverOf(stack: ObservedStack, live: LiveBuild | undefined): string | undefined {
   const keep = new Set(live?.containers.map((one) => one.id));

@@ -1,5 +1,5 @@
 /** Hints and their worker on a real Redis: no two runs of a preview at once, and no last hint without a run after it. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { PreviewId } from '../../src/domain/names.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import { TreehouseError } from '../../src/errors.ts';
@@ -286,4 +286,30 @@ test('stop within the grace lets a run end', async () => {
   await one.stop(5_000);
   expect(runs[0]?.to).toBeGreaterThan(0);
   expect(await hints.counts()).toEqual({ waiting: 0, active: 0, later: 0 });
+});
+
+test('holds a preview still: no converge of it begins meanwhile, and none is held that runs', async () => {
+  const hints = queue();
+  const work = slow(300);
+  const one = worker(hints, work.converge);
+  let release = (): void => {};
+  const held = one.hold(
+    A,
+    () =>
+      new Promise((resolve) => {
+        release = resolve;
+      }),
+  );
+  await hints.hint(A);
+  await hints.hint(B);
+  await expect.poll(() => work.runs.map((run) => run.id), { timeout: 10_000 }).toEqual([B]);
+  expect(one.running()).toContain(A);
+  release();
+  expect(await held).toBe(true);
+  await expect.poll(() => one.running(), { timeout: 10_000 }).toEqual([A]);
+  const tooLate = vi.fn();
+  expect(await one.hold(A, tooLate)).toBe(false);
+  expect(tooLate).not.toHaveBeenCalled();
+  await expect.poll(() => hints.counts(), { timeout: 10_000 }).toEqual({ waiting: 0, active: 0, later: 0 });
+  expect(work.runs.map((run) => run.id)).toEqual([B, A]);
 });

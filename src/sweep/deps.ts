@@ -1,0 +1,30 @@
+/** What a sweep is given. */
+import type { PullRequestFact } from '../domain/desired.ts';
+import type { Branch, Commit, PreviewId } from '../domain/names.ts';
+import type { Engine, Gateway, Git, Hints, Repository, Store } from '../domain/ports.ts';
+import type { Inventory, Place } from '../domain/sweep.ts';
+import type { Logger } from '../log.ts';
+
+export interface SweepDeps {
+  readonly repositories: readonly Repository[];
+  readonly git: Pick<Git, 'branches'>;
+  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests'>;
+  readonly engine: Pick<
+    Engine,
+    'stop' | 'removeContainer' | 'removeNetwork' | 'removeVolume' | 'removeImage' | 'image'
+  >;
+  inventory(): Promise<Inventory>;
+  readonly gateway: Pick<Gateway, 'routes' | 'setRoutes'>;
+  /** Beside engine and gateway. */
+  readonly places: readonly Place[];
+  /** Every branch's, by `branchKey`. */
+  allPullRequests(): Promise<ReadonlyMap<string, readonly PullRequestFact[]>>;
+  readonly hints: Hints & { later(): Promise<ReadonlySet<PreviewId>> };
+  readonly worker: {
+    running(): readonly PreviewId[];
+    hold(id: PreviewId, work: () => Promise<void>): Promise<boolean>;
+  };
+  /** Told of the branches that a sweep saw and hinted where they had moved. */
+  onHeads?(repository: Repository, heads: ReadonlyMap<Branch, Commit>): void;
+  readonly log: Logger;
+}

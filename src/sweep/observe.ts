@@ -1,0 +1,86 @@
+/** Reads the whole world once: every remote's branches, all that is Treehouse's, and what is known of it. */
+import type { Branch, Commit } from '../domain/names.ts';
+import type { Repository, Route } from '../domain/ports.ts';
+import type { Place, Thing } from '../domain/sweep.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
+import { timeLimit } from '../time-limit.ts';
+import { batches } from './batches.ts';
+import type { Seen } from './decide.ts';
+import type { SweepDeps } from './deps.ts';
+import { type RepositoryState, standings } from './standing.ts';
+
+/** A remote that takes longer to list its branches is for the next sweep. */
+const REMOTE_MS = 20_000;
+const PLACE_MS = 30_000;
+
+/** @throws where the engine, the gateway or Redis does not answer: without them nothing can be said of anything. */
+export async function observeAll(deps: SweepDeps, signal: AbortSignal): Promise<Seen> {
+  // Whoever runs before or after all else is read may have changed it meanwhile.
+  const before = deps.worker.running();
+  const [repositories, pullRequests, records, inventory, routes, later] = await Promise.all([
+    batches(deps.repositories, (one) => readHeads(deps, one, signal)),
+    deps.allPullRequests(),
+    deps.store.records(),
+    deps.inventory(),
+    deps.gateway.routes(),
+    deps.hints.later(),
+  ]);
+  const { wanted } = standings(repositories, pullRequests);
+  const places = await Promise.all(deps.places.map((one) => readPlace(one, (id) => wanted.has(id))));
+  return {
+    repositories,
+    pullRequests,
+    records,
+    stacks: inventory.stacks,
+    routes,
+    things: [...inventory.things, ...routeThings(routes), ...places.flatMap((one) => one.things)],
+    unread: places.flatMap(({ place, reason }) => (reason === undefined ? [] : [{ place, reason }])),
+    running: new Set([...before, ...deps.worker.running()]),
+    later,
+  };
+}
+
+/** The branches of a remote, or why they are not known. */
+export async function readHeads(
+  deps: Pick<SweepDeps, 'git'>,
+  repository: Repository,
+  signal: AbortSignal,
+): Promise<RepositoryState> {
+  const late = new TreehouseError('git-failed', `it did not list its branches within ${REMOTE_MS / 1000} s`, {
+    kind: 'transient',
+  });
+  const limit = timeLimit(signal, REMOTE_MS, late);
+  try {
+    const heads: ReadonlyMap<Branch, Commit> = await deps.git.branches(repository, limit.signal);
+    return { repository, heads };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { repository, heads: { unread: messageOf(error) } };
+  } finally {
+    limit.clear();
+  }
+}
+
+async function readPlace(
+  place: Place,
+  isWanted: Parameters<Place['find']>[0],
+): Promise<{ readonly place: string; readonly things: readonly Thing[]; readonly reason?: string }> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`it took longer than ${PLACE_MS / 1000} s`)), PLACE_MS);
+  });
+  try {
+    return { place: place.name, things: await Promise.race([place.find(isWanted), late]) };
+  } catch (error) {
+    return { place: place.name, things: [], reason: messageOf(error) };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** One for each preview, since they are set together. */
+function routeThings(routes: readonly Route[]): readonly Thing[] {
+  return [...new Set(routes.map((one) => one.preview))].map((id) => {
+    return { what: 'route', name: id, ref: id, owner: { kind: 'preview', id } };
+  });
+}
