@@ -25,7 +25,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const repository = deps.repositories.find((one) => one.name === preview.repository);
   const rest = await deps.store.rest(id);
   if (!rest.wanted && rest.slept) await wakeUp(deps, preview, record, rest.slept, context.signal);
-  const world = await observeWorld(deps, preview, repository, context.signal);
+  let world = await observeWorld(deps, preview, repository, context.signal);
 
   if (world.desired.kind === 'absent' || !repository) {
     const cause = world.desired.kind === 'absent' ? world.desired.cause : 'the repository is not configured';
@@ -41,12 +41,16 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (!anew && isCurrent && (isServing(world, preview) || (await repair(deps, preview, world, context.signal)))) {
     return settle(deps, preview, record, repository, world);
   }
+  // Also of a commit that is not tried again: its dead build left them all the same.
+  await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
   if (!anew && hasFailed(record, commit)) {
     return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
   }
-  // What is new may fail: until it serves, what served before does.
-  if (rest.wanted) await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
-  await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
+  if (rest.wanted) {
+    // What is new may fail: until it serves, what served before does.
+    await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
+    world = await observeWorld(deps, preview, repository, context.signal);
+  }
   return attempt(deps, { preview, repository, world, commit, anew, cause: causeOf(world, commit, anew), context });
 }
 
