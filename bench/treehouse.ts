@@ -53,7 +53,7 @@ export async function openTreehouse(
     TREEHOUSE_GATEWAY_PORT: String(gatewayPort),
     TREEHOUSE_WEBHOOK_SECRET: SECRET,
     TREEHOUSE_ADMIN_TOKEN: TOKEN,
-    TREEHOUSE_POLL: '86400',
+    TREEHOUSE_SWEEP: '86400',
   });
   cleanup.add('treehouse up', () => stop(child));
   const url = `http://127.0.0.1:${port}/`;

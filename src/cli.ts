@@ -18,6 +18,7 @@ import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { statusTable } from './terminal/status.ts';
+import { sweepTable } from './terminal/sweep.ts';
 import { type Client, createClient } from './web/client.ts';
 
 const { env } = process;
@@ -95,6 +96,17 @@ program
   .action(async (id: string) => {
     await client().wake(id);
     console.log(`${id} is being woken`);
+  });
+
+program
+  .command('sweep')
+  .option('--dry-run', 'only say what would be done, and why')
+  .option('--json', 'for a program')
+  .description('look at everything now: previews that are not as they should be, and what belongs to none')
+  .action(async (options: { dryRun?: boolean; json?: boolean }) => {
+    const report = await client().sweep({ dryRun: options.dryRun === true });
+    console.log(options.json === true ? JSON.stringify(report, null, 2) : sweepTable(report));
+    if (report.lines.some((one) => one.failed !== undefined)) process.exitCode = 1;
   });
 
 secretCommands(program, {

@@ -72,8 +72,9 @@ const fileSchema = z.strictObject({
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
   idle: time.optional(),
-  /** Seconds between two looks at every branch of every repository. */
-  poll: z.coerce.number().int().min(1).max(86_400).default(60),
+  /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
+  sweep: z.coerce.number().int().min(1).max(86_400).default(60),
+  sweepGrace: z.coerce.number().int().min(1).max(86_400).default(120),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   repositories: z.record(z.string(), repositorySchema).default({}),
   firewall: z.enum(['auto', 'on', 'off']).default('auto'),
@@ -104,7 +105,8 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_IDLE: 'idle',
-  TREEHOUSE_POLL: 'poll',
+  TREEHOUSE_SWEEP: 'sweep',
+  TREEHOUSE_SWEEP_GRACE: 'sweepGrace',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
   TREEHOUSE_REGISTRY: 'registry',
   TREEHOUSE_FIREWALL: 'firewall',
@@ -127,7 +129,10 @@ export interface Config {
   readonly concurrency: number;
   /** Seconds that a service may take to become healthy. */
   readonly startLimit: number;
-  readonly poll: number;
+  /** Seconds between two sweeps. */
+  readonly sweep: number;
+  /** Seconds for which a thing must be seen to belong to nothing before it is removed. */
+  readonly sweepGrace: number;
   readonly buildLimits: BuildLimits;
   readonly logLevel: string;
   readonly repositories: readonly Repository[];
@@ -205,7 +210,8 @@ export function readConfig(input: ConfigInput): Config {
     concurrency: settings.concurrency,
     startLimit: settings.startLimit,
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
-    poll: settings.poll,
+    sweep: settings.sweep,
+    sweepGrace: settings.sweepGrace,
     logLevel: settings.logLevel,
     repositories,
     firewall: settings.firewall,

@@ -9,12 +9,15 @@ import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineBuilder } from './adapters/engine-build.ts';
 import { containerMaker } from './adapters/engine-create.ts';
+import { engineInventory } from './adapters/engine-inventory.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
+import { checkoutFolders, mirrorFolders } from './adapters/home-things.ts';
 import { engineImages } from './adapters/images.ts';
 import { tcpProbe } from './adapters/probe.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
+import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
 import { runProcess } from './adapters/run-process.ts';
 import type { Config } from './config.ts';
@@ -22,8 +25,7 @@ import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
 import { takeDown } from './converge/take-down.ts';
 import { buildId } from './domain/names.ts';
-import type { Clock, Engine } from './domain/ports.ts';
-import type { PreviewKey } from './domain/preview.ts';
+import type { Clock } from './domain/ports.ts';
 import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
 import { startRegistry } from './embedded/registry.ts';
@@ -34,6 +36,7 @@ import { keepNeighbours } from './neighbours.ts';
 import { openHints } from './queue/hints.ts';
 import { startIdling } from './queue/idle.ts';
 import { knownPreviews, startPolling } from './queue/poll.ts';
+import { hintWhenQuiet } from './queue/quiet.ts';
 import { redisConnections } from './queue/redis.ts';
 import { startWorker } from './queue/worker.ts';
 import { openMemory, ownerShift } from './secrets/memory.ts';
@@ -41,6 +44,9 @@ import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
 import { createScanner } from './supply/scan.ts';
+import { registryPlace } from './sweep/registry-place.ts';
+import { secretsPlace } from './sweep/secrets-place.ts';
+import { startSweeping } from './sweep/sweeper.ts';
 import { holdWalls } from './walls.ts';
 import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
@@ -71,8 +77,6 @@ const clock: Clock = { now: () => Date.now() };
 const LOCAL_POLL_MS = 1_500;
 /** What others do to the host's rules is put right this soon. */
 const WALLS_MS = 30_000;
-/** After a container started or ended by itself, its preview is looked at once things are quiet. */
-const QUIET_MS = 1_000;
 
 /** Starts receiver, worker, API and what is embedded. @throws {TreehouseError} that names what is missing and the way out. */
 export async function startTreehouse(
@@ -145,6 +149,8 @@ async function start(
   const connections = redisConnections(config.redisUrl ?? redis?.url ?? '', log);
   const store = openStore({ redis: connections, clock, log });
   undo.push(() => store.close());
+  const keys = redisThings({ redis: connections });
+  undo.push(async () => keys.close());
   const hints = openHints({ redis: connections });
   undo.push(() => hints.close());
 
@@ -213,7 +219,10 @@ async function start(
         log,
       }),
       gatewayPageRouter({ store, hints, domain: config.domain }),
-      apiRouter({ store, hints, adminToken: config.adminToken ?? adminToken?.value ?? '' }),
+      apiRouter({
+        ...{ store, hints, adminToken: config.adminToken ?? adminToken?.value ?? '' },
+        sweep: (how) => sweeper.sweep(how),
+      }),
     ],
     ready: async () => {
       const parts = { redis: store.records(), engine: docker.ping(), gateway: nginx.gateway.routes() };
@@ -236,20 +245,36 @@ async function start(
   const poller = startPolling({
     repositories: config.repositories,
     git,
-    engine,
     store,
     hints,
     log,
-    everyMs: config.poll * 1000,
-    localEveryMs: localPollMs,
+    everyMs: localPollMs,
   });
   undo.push(() => poller.stop());
   const { gateway } = nginx;
   const idling = startIdling({ gateway, store, hints, clock, log, repositories: config.repositories });
   undo.push(() => idling.stop());
+  const sweeper = startSweeping(
+    {
+      ...{ repositories: config.repositories, git, store, engine, gateway, hints, worker, log },
+      inventory: engineInventory(docker, instance),
+      places: [
+        ...(deps.registry ? [registryPlace(deps.registry, instance)] : []),
+        ...[
+          secretsPlace(secrets),
+          checkoutFolders(deps.builds),
+          mirrorFolders(path.join(config.home, 'mirrors')),
+          keys,
+        ],
+      ],
+      allPullRequests: () => keys.pullRequests(),
+      onHeads: (repository, heads) => poller.begin(repository, heads),
+    },
+    { everyMs: config.sweep * 1000, graceMs: config.sweepGrace * 1000 },
+  );
+  undo.push(() => sweeper.stop());
   const unwatch = hintWhenQuiet(engine, (id) => (worker.running().includes(id) ? Promise.resolve() : hints.hint(id)));
   undo.push(async () => unwatch());
-  void poller.look();
 
   return {
     store,
@@ -261,6 +286,7 @@ async function start(
     urlOf,
     async removePreviews() {
       unwatch();
+      await sweeper.stop();
       await poller.stop();
       await worker.stop(0);
       for (const preview of await knownPreviews(engine, store)) {
@@ -282,25 +308,6 @@ async function idShift(docker: Docker): Promise<ReturnType<typeof ownerShift>> {
 function remoteEngine(dockerHost: string | undefined): string | undefined {
   if (dockerHost === undefined || !/^(?:tcp|http):/.test(dockerHost)) return undefined;
   return ['localhost', '127.0.0.1', '[::1]'].includes(new URL(dockerHost).hostname) ? undefined : dockerHost;
-}
-
-/** A container that ended or started outside a build hints its preview. */
-function hintWhenQuiet(engine: Engine, hint: (id: PreviewKey['id']) => Promise<void>): () => void {
-  const waiting = new Map<PreviewKey['id'], NodeJS.Timeout>();
-  const unwatch = engine.watchAll((id) => {
-    clearTimeout(waiting.get(id));
-    waiting.set(
-      id,
-      setTimeout(() => {
-        waiting.delete(id);
-        hint(id).catch(() => undefined); // The timer looks at it too.
-      }, QUIET_MS),
-    );
-  });
-  return () => {
-    unwatch();
-    for (const timer of waiting.values()) clearTimeout(timer);
-  };
 }
 
 async function answering(ping: () => Promise<unknown>): Promise<void> {

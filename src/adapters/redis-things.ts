@@ -33,14 +33,17 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
     for (const key of [
       ...(await scan(connection, `${prefix}:build*`)),
       ...(await scan(connection, `${prefix}:pulls:*`)),
+      ...(await scan(connection, `${prefix}:slept:*`)),
     ]) {
       const owner = ownerOf(key.slice(prefix.length + 1));
       if (owner) things.push({ what: 'key', name: key, ref: key, owner });
     }
-    for (const member of await connection.smembers(keys.redeploys)) {
-      const id = parsePreviewId(member);
-      const owner: Owner = id ? { kind: 'preview', id } : { kind: 'nobody' };
-      things.push({ what: 'key', name: `${keys.redeploys} ${member}`, ref: `${keys.redeploys} ${member}`, owner });
+    for (const set of [keys.redeploys, keys.resting]) {
+      for (const member of await connection.smembers(set)) {
+        const id = parsePreviewId(member);
+        const owner: Owner = id ? { kind: 'preview', id } : { kind: 'nobody' };
+        things.push({ what: 'key', name: `${set} ${member}`, ref: `${set} ${member}`, owner });
+      }
     }
     return things;
   }
@@ -51,8 +54,8 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
     find: () => asking('reading the keys of previews', find),
     remove: ({ ref }) =>
       asking(`removing ${ref}`, async () => {
-        const start = `${keys.redeploys} `;
-        if (ref.startsWith(start)) await connection.srem(keys.redeploys, ref.slice(start.length));
+        const set = [keys.redeploys, keys.resting].find((one) => ref.startsWith(`${one} `));
+        if (set) await connection.srem(set, ref.slice(set.length + 1));
         else await connection.unlink(ref);
       }),
     pullRequests: () =>
@@ -86,10 +89,11 @@ async function scan(connection: Redis, pattern: string): Promise<readonly string
   return [...found];
 }
 
-/** Of a key without its prefix: `builds:ID`, `build:ID:BUILD` or `pulls:REPOSITORY:BRANCH`; undefined for any other. */
+/** Of a key without its prefix: `builds:ID`, `slept:ID`, `build:ID:BUILD` or `pulls:REPOSITORY:BRANCH`; undefined for any other. */
 function ownerOf(key: string): Owner | undefined {
   const [family, first = '', second] = key.split(':');
-  if ((family === 'builds' && second === undefined) || (family === 'build' && second !== undefined)) {
+  const isOfPreview = family === 'builds' || family === 'slept';
+  if ((isOfPreview && second === undefined) || (family === 'build' && second !== undefined)) {
     const id = parsePreviewId(first);
     return id ? { kind: 'preview', id } : { kind: 'nobody' };
   }

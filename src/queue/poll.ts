@@ -1,4 +1,4 @@
-/** The timer: what no webhook told of is seen by looking. Every branch of every repository, and every preview that is known. */
+/** Repositories on this machine tell by a look at their files that a branch moved, so they are looked at often; the sweep sees the rest. */
 import { branchSelected } from '../domain/desired.ts';
 import { type Branch, type Commit, previewId } from '../domain/names.ts';
 import type { Engine, Git, Hints, Repository, Store } from '../domain/ports.ts';
@@ -9,42 +9,39 @@ import type { Logger } from '../log.ts';
 export interface PollOptions {
   readonly repositories: readonly Repository[];
   readonly git: Git;
-  readonly engine: Engine;
-  readonly store: Store;
+  readonly store: Pick<Store, 'know'>;
   readonly hints: Hints;
   readonly log: Logger;
-  /** Milliseconds between two looks at everything. */
+  /** Milliseconds between two looks. */
   readonly everyMs: number;
-  /** Milliseconds between two looks at the branches of a repository on this machine, which cost next to nothing. */
-  readonly localEveryMs: number;
 }
 
 export interface Poller {
-  /** Looks at everything now. */
-  look(): Promise<void>;
+  /** Another saw these branches, and hinted what was to be: the first look need not. */
+  begin(repository: Repository, heads: ReadonlyMap<Branch, Commit>): void;
   stop(): Promise<void>;
 }
 
 export function startPolling(options: PollOptions): Poller {
   const over = new AbortController();
-  const heads = new Map<string, ReadonlyMap<Branch, Commit>>();
+  const seen = new Map<string, ReadonlyMap<Branch, Commit>>();
   const local = options.repositories.filter((one) => isLocal(one.url));
   let running: Promise<void> = Promise.resolve();
 
   /** Repository → its stamp when its branches were last looked at. */
   const stamps = new Map<string, string>();
 
-  /** Hints the branches that moved, came or went; all of them where `all` is set. */
-  async function lookAt(repository: Repository, all: boolean): Promise<void> {
-    const before = heads.get(repository.name);
+  /** Hints the branches that moved, came or went. */
+  async function lookAt(repository: Repository): Promise<void> {
+    const before = seen.get(repository.name);
     const stamp = await options.git.stamp(repository);
-    if (!all && stamp !== undefined && stamps.get(repository.name) === stamp) return;
+    if (stamp !== undefined && stamps.get(repository.name) === stamp) return;
     const now = await options.git.branches(repository, over.signal);
-    heads.set(repository.name, now);
+    seen.set(repository.name, now);
     const branches = new Set([...now.keys(), ...(before?.keys() ?? [])]);
     for (const branch of branches) {
       if (!branchSelected(repository.branches, branch)) continue;
-      if (!all && before?.get(branch) === now.get(branch)) continue;
+      if (before?.get(branch) === now.get(branch)) continue;
       await hint({ id: previewId(repository.slug, branch), repository: repository.name, branch });
     }
     // Taken before the look: what moves meanwhile is seen by the next.
@@ -64,32 +61,21 @@ export function startPolling(options: PollOptions): Poller {
     }
   }
 
-  async function everything(): Promise<void> {
-    for (const repository of options.repositories) {
-      await attempt(`branches of ${repository.name}`, () => lookAt(repository, true));
-    }
-    await attempt('known previews', async () => {
-      for (const one of await knownPreviews(options.engine, options.store)) await hint(one);
-    });
-  }
-
   async function nearby(): Promise<void> {
-    for (const repository of local) await attempt(`branches of ${repository.name}`, () => lookAt(repository, false));
+    for (const repository of local) await attempt(`branches of ${repository.name}`, () => lookAt(repository));
   }
 
-  const inTurn = (work: () => Promise<void>): Promise<void> => {
-    running = running.then(work);
-    return running;
-  };
-  const timers = [
-    setInterval(() => void inTurn(everything), options.everyMs),
-    setInterval(() => void inTurn(nearby), options.localEveryMs),
-  ];
+  const timer = setInterval(() => {
+    running = running.then(nearby);
+  }, options.everyMs);
   return {
-    look: () => inTurn(everything),
+    begin(repository, heads) {
+      // What this has seen itself may be newer.
+      if (!seen.has(repository.name)) seen.set(repository.name, heads);
+    },
     async stop() {
       over.abort();
-      for (const timer of timers) clearInterval(timer);
+      clearInterval(timer);
       await running;
     },
   };

@@ -21,6 +21,10 @@ export function driftOf(seen: {
   const live = stack && liveBuild(stack, routes);
   const leftover = stack && leftoverOf(stack, live);
   if (leftover !== undefined) return `${leftover} is left of a build that does not serve`;
+  // Who visits it finds it closed, and wakes it.
+  if (live && record.state === 'asleep' && (live.commit === commit || hasFailed(record, commit))) {
+    return live.containers.some((one) => one.running) ? 'it sleeps, and not all of it is stopped' : undefined;
+  }
   if (live?.commit === commit) {
     if (!isServing({ live, routes }, key)) return `it has ${short}, and not all of it answers where it should`;
     return record.state === 'live' ? undefined : `it serves ${short}, and is known as ${record.state}`;

@@ -40,7 +40,8 @@ export function statusTable(previews: readonly PreviewView[], now: number): stri
   return lines.join('\n');
 }
 
-const PLAIN = {
+/** A table's characters where it has no lines. */
+export const PLAIN = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
   ...{ 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 };

@@ -5,11 +5,13 @@ import type { BuildEvent } from '../domain/events.ts';
 import { type BuildId, type PreviewId, parsePreviewId } from '../domain/names.ts';
 import type { Hints, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
+import type { Sweep } from '../domain/sweep.ts';
 import { problem } from './problem.ts';
 
 export interface ApiDeps {
   readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy' | 'wantRest'> & BuildReader;
   readonly hints: Hints;
+  readonly sweep: Sweep;
   readonly adminToken: string;
 }
 
@@ -95,6 +97,9 @@ export function apiRouter(deps: ApiDeps): Router {
       res.status(202).json({ hinted: record.id });
     });
   }
+  // What a sweep would do, and doing it.
+  router.get('/api/v1/sweep', async (_req, res) => void res.json(await deps.sweep({ dryRun: true })));
+  router.post('/api/v1/sweep', async (_req, res) => void res.json(await deps.sweep({ dryRun: false })));
   router.use('/api/v1', (_req, res) => problem(res, 404, 'There is no such resource.'));
   return router;
 }

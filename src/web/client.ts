@@ -1,6 +1,7 @@
 /** The API, from the command line's side. */
 
 import type { BuildEvent } from '../domain/events.ts';
+import type { SweepReport } from '../domain/sweep.ts';
 import { TreehouseError } from '../errors.ts';
 import type { PreviewView } from './api.ts';
 
@@ -11,6 +12,7 @@ export interface Client {
   redeploy(id: string): Promise<void>;
   sleep(id: string): Promise<void>;
   wake(id: string): Promise<void>;
+  sweep(options: { readonly dryRun: boolean }): Promise<SweepReport>;
 }
 
 export interface EventPage {
@@ -19,14 +21,16 @@ export interface EventPage {
 }
 
 const LIMIT = 30_000;
+/** A sweep asks every remote, and stops containers one after the other. */
+const SWEEP_LIMIT = 600_000;
 
 /** @throws {TreehouseError} from each call, naming the server or repeating what it said. */
 export function createClient(options: { readonly url: string; readonly token: string }): Client {
-  async function call<T>(method: string, path: string): Promise<T> {
+  async function call<T>(method: string, path: string, limit = LIMIT): Promise<T> {
     const answer = await fetch(new URL(path, options.url), {
       method,
       headers: { Authorization: `Bearer ${options.token}`, Accept: 'application/json' },
-      signal: AbortSignal.timeout(LIMIT),
+      signal: AbortSignal.timeout(limit),
     }).catch((cause: unknown) => {
       throw new TreehouseError(
         'stopped',
@@ -47,5 +51,6 @@ export function createClient(options: { readonly url: string; readonly token: st
     sleep: async (id) => void (await call('POST', `${at(id)}/sleep`)),
     wake: async (id) => void (await call('POST', `${at(id)}/wake`)),
     redeploy: async (id) => void (await call('POST', `${at(id)}/redeploy`)),
+    sweep: ({ dryRun }) => call(dryRun ? 'GET' : 'POST', '/api/v1/sweep', SWEEP_LIMIT),
   };
 }

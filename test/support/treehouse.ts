@@ -79,7 +79,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       TREEHOUSE_GATEWAY_PORT: String(gatewayPort),
       TREEHOUSE_WEBHOOK_SECRET: SECRET,
       // The timer is for what webhooks miss: journeys that test webhooks do without it.
-      TREEHOUSE_POLL: '3600',
+      TREEHOUSE_SWEEP: '3600',
       ...options.env,
     },
     repositories: Object.entries(options.repositories).map(([name, url]) => ({ name, url })),

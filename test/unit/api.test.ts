@@ -13,6 +13,7 @@ import {
   repositoryName,
 } from '../../src/domain/names.ts';
 import { newRecord, type PreviewRecord, transition } from '../../src/domain/preview.ts';
+import type { Sweep } from '../../src/domain/sweep.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { type ApiDeps, apiRouter } from '../../src/web/api.ts';
 import { createClient } from '../../src/web/client.ts';
@@ -72,7 +73,11 @@ function memory() {
         .slice(0, count),
     tail: async () => ['the last line'],
   };
-  return { store, redeploys, rests, hinted, hints: { hint: async (id: PreviewId) => void hinted.push(id) } };
+  const sweep: Sweep = async ({ dryRun }) => ({
+    dryRun,
+    lines: [{ what: 'volume', name: 'th-gone--shop_data', action: 'remove', why: 'the branch was deleted' }],
+  });
+  return { store, redeploys, rests, hinted, sweep, hints: { hint: async (id: PreviewId) => void hinted.push(id) } };
 }
 
 const { log, logged } = keptLog();
@@ -85,7 +90,7 @@ beforeAll(async () => {
   const app = createApp({
     routers: [
       gatewayPageRouter({ store: world.store, hints: world.hints, domain: 'preview.localhost' }),
-      apiRouter({ store: world.store, hints: world.hints, adminToken: TOKEN }),
+      apiRouter({ ...world, adminToken: TOKEN }),
     ],
     ready: async () => away,
     log,
@@ -274,6 +279,8 @@ describe('the command line', () => {
     ]);
     expect((await client.preview('main--shop')).builds).toEqual([BUILD]);
     expect((await client.events('main--shop', BUILD, '4-0')).next).toBe('5-0');
+    expect(await client.sweep({ dryRun: true })).toEqual(await world.sweep({ dryRun: true }));
+    expect(await client.sweep({ dryRun: false })).toMatchObject({ dryRun: false, lines: [{ action: 'remove' }] });
     await expect(client.redeploy('none--shop')).rejects.toThrow('There is no preview with this id.');
     await expect(createClient({ url, token: 'x' }).previews()).rejects.toThrow('The API needs the admin token');
     await expect(createClient({ url: 'http://127.0.0.1:9/', token: TOKEN }).previews()).rejects.toThrow(

@@ -48,7 +48,8 @@ describe('the configuration', () => {
       shortNames: false,
       concurrency: expect.any(Number),
       startLimit: 120,
-      poll: 60,
+      sweep: 60,
+      sweepGrace: 120,
       logLevel: 'info',
       repositories: [],
       redisUrl: undefined,
@@ -74,7 +75,7 @@ describe('the configuration', () => {
       '  shop: {}',
     ].join('\n');
     const env = {
-      TREEHOUSE_POLL: 'often',
+      TREEHOUSE_SWEEP: 'often',
       TREEHOUSE_LOG_LEVEL: 'loud',
       TREEHOUSE_REPOS: 'acme/api=/srv/api.git, nonsense, =x',
       TREEHOUSE_ADMIN_TOKEN_FILE: '/nonexistent/token',
@@ -86,7 +87,7 @@ describe('the configuration', () => {
       'port (TREEHOUSE_PORT): Too big: expected number to be <=65535',
       'domain (TREEHOUSE_DOMAIN): it is a host name in lower case, such as preview.example.com',
       "hostname (TREEHOUSE_HOSTNAME): it is '{branch}--{repo}' or, for one repository, '{branch}'",
-      'poll (TREEHOUSE_POLL): Invalid input: expected number, received NaN',
+      'sweep (TREEHOUSE_SWEEP): Invalid input: expected number, received NaN',
       'logLevel (TREEHOUSE_LOG_LEVEL): Invalid option: expected one of "trace"|"debug"|"info"|"warn"|"error"|"silent"',
       'repositories.acme/shop.url: Too small: expected string to have >=1 characters',
       'repositories.acme/shop.branches: Too small: expected array to have >=1 items',
@@ -129,10 +130,10 @@ describe('the configuration', () => {
   });
 
   it('is taken from the environment before the file', () => {
-    const config = read('port: 5000\npoll: 5\ndomain: a.example\nhome: /srv/a', {
+    const config = read('port: 5000\nsweep: 5\ndomain: a.example\nhome: /srv/a', {
       env: { TREEHOUSE_PORT: '5001', TREEHOUSE_DOMAIN: '', TREEHOUSE_HOME: 'here', TREEHOUSE_REGISTRY: 'none' },
     });
-    expect(config).toMatchObject({ port: 5001, poll: 5, domain: 'a.example', registry: 'none' });
+    expect(config).toMatchObject({ port: 5001, sweep: 5, domain: 'a.example', registry: 'none' });
     expect(config.home).toBe(path.join(cwd, String(count), 'here'));
   });
 

@@ -85,6 +85,16 @@ describe('previews that should be', () => {
       'it has 111111111111, and not all of it answers where it should',
     ],
     [
+      'sleep',
+      { ...worldOf([altered(one, { running: false })]), records: [{ ...one.record, state: 'asleep' }] },
+      undefined,
+    ],
+    [
+      'sleep, and run all the same',
+      { records: [{ ...one.record, state: 'asleep' }] },
+      'it sleeps, and not all of it is stopped',
+    ],
+    [
       'have a container at another address',
       worldOf([altered(one, { networks: new Map([['th-main--shop-b1-default', '10.0.0.9']]) })]),
       'it has 111111111111, and not all of it answers where it should',

@@ -5,6 +5,7 @@ import type { BuildEvent } from '../../src/domain/events.ts';
 import { branchName, buildId, commitId, previewId } from '../../src/domain/names.ts';
 import { startProgress } from '../../src/terminal/progress.ts';
 import { age, statusTable } from '../../src/terminal/status.ts';
+import { sweepTable } from '../../src/terminal/sweep.ts';
 import type { PreviewView } from '../../src/web/api.ts';
 
 const COMMIT = commitId('0123456789'.repeat(4));
@@ -20,6 +21,52 @@ function view(id: PreviewView['id'], more: Partial<PreviewView>): PreviewView {
     ...more,
   };
 }
+
+describe('the table of a sweep', () => {
+  const rows = (text: string) =>
+    stripVTControlCharacters(text)
+      .split('\n')
+      .map((line) => line.trim().split(/ {2,}/));
+
+  it('says what would be done, and why', () => {
+    const table = sweepTable({
+      dryRun: true,
+      lines: [
+        { what: 'preview', name: MAIN, action: 'hint', why: 'nothing serves it' },
+        { what: 'folder', name: '/h/builds/\u001b[2Jx', action: 'wait', why: 'it goes in 120 s' },
+      ],
+    });
+    expect(rows(table)).toEqual([
+      ['WOULD', 'WHAT', 'NAME', 'WHY'],
+      ['look at', 'preview', 'main--shop', 'nothing serves it'],
+      ['wait', 'folder', '/h/builds/x', 'it goes in 120 s'],
+    ]);
+    expect(table).not.toContain('\u001b[2J');
+  });
+
+  it('says what was done, and below it what could not be', () => {
+    const gone = { what: 'volume', why: 'the branch was deleted', action: 'remove' } as const;
+    const table = sweepTable({
+      dryRun: false,
+      lines: [
+        { ...gone, name: 'a' },
+        { ...gone, name: 'b', failed: 'a container uses it' },
+        { what: 'repository', name: 'acme/shop', action: 'leave', why: 'nothing of it is touched: no route to host' },
+      ],
+    });
+    expect(rows(table)).toEqual([
+      ['DID', 'WHAT', 'NAME', 'WHY'],
+      ['removed', 'volume', 'a', 'the branch was deleted'],
+      ['failed', 'volume', 'b', 'the branch was deleted'],
+      ['left', 'repository', 'acme/shop', 'nothing of it is touched: no route to host'],
+      ['✘ volume b: a container uses it'],
+    ]);
+  });
+
+  it('says that all is well', () => {
+    expect(sweepTable({ dryRun: true, lines: [] })).toMatch(/^All is as it should be/);
+  });
+});
 
 describe('the table of previews', () => {
   it('has a line for each, and below it what went wrong', () => {
