@@ -1,12 +1,14 @@
 /** The Git port over simple-git: one bare mirror a repository, one worktree a checkout. */
 import { lstat, mkdir, readFile, rm, statfs } from 'node:fs/promises';
-import { dirname, isAbsolute, join, posix, resolve } from 'node:path';
-import { type Branch, branchName, type Commit, commitId, shortCommit } from '../domain/names.ts';
-import type { CommitInfo, Git, Repository } from '../domain/ports.ts';
-import { abortReason, TreehouseError } from '../errors.ts';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { type Branch, type Commit, commitId, shortCommit } from '../domain/names.ts';
+import type { Git, Repository } from '../domain/ports.ts';
+import { TreehouseError } from '../errors.ts';
 import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
-import { GitFailure, meansDiskFull, reasonOf, runGit, scrub } from './git-process.ts';
+import { parseHeads, parseInfo, parseTree, pathInTree } from './git-output.ts';
+import { GitFailure, meansDiskFull, reasonOf, runGit } from './git-process.ts';
 import { stampOf } from './git-stamp.ts';
+import { createTurns } from './git-turns.ts';
 
 export interface GitOptions {
   /** Treehouse's home; mirrors are in `mirrors` under it. */
@@ -18,8 +20,6 @@ export interface GitOptions {
 
 const FETCH_MS = 600_000;
 const OTHER_MS = 60_000;
-/** How long one command waits for those before it at the same mirror. */
-const TURN_MS = FETCH_MS + OTHER_MS;
 
 export function createGit(options: GitOptions): Git {
   const mirrors = resolve(options.home, 'mirrors');
@@ -228,81 +228,6 @@ async function named(job: Job, error: unknown, folder: string): Promise<unknown>
 async function freeSpace(folder: string): Promise<string> {
   const stats = await statfs(folder).catch(() => undefined);
   return stats ? ` (${Math.floor((stats.bavail * stats.bsize) / 2 ** 20)} MB free)` : '';
-}
-
-/** One after another for one key, in the order of asking; a wait ends with `signal`, or after TURN_MS. */
-function createTurns(): <T>(key: string, signal: AbortSignal, act: () => Promise<T>) => Promise<T> {
-  const last = new Map<string, Promise<void>>();
-  return async (key, signal, act) => {
-    const before = last.get(key) ?? Promise.resolve();
-    let done = () => {};
-    const mine = new Promise<void>((resolve) => {
-      done = resolve;
-    });
-    const all = before.then(() => mine);
-    last.set(key, all);
-    try {
-      await settledOrAborted(before, signal);
-      return await act();
-    } finally {
-      done();
-      if (last.get(key) === all) last.delete(key);
-    }
-  };
-}
-
-function settledOrAborted(wait: Promise<void>, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const late = new TreehouseError('git-failed', `git was busy for more than ${TURN_MS / 1000} s`, {
-      kind: 'transient',
-    });
-    const timer = setTimeout(() => reject(late), TURN_MS);
-    const onAbort = () => reject(abortReason(signal));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    void wait.then(resolve).finally(() => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-    });
-  });
-}
-
-function parseHeads(text: string): ReadonlyMap<Branch, Commit> {
-  const heads = new Map<Branch, Commit>();
-  for (const line of text.split('\n')) {
-    const [id, ref] = line.split('\t', 2);
-    // A name that is not UTF-8 cannot be asked for again.
-    if (id === undefined || !ref?.startsWith('refs/heads/') || ref.includes('\ufffd')) continue;
-    try {
-      heads.set(branchName(ref.slice('refs/heads/'.length)), commitId(id));
-    } catch (error) {
-      if (!(error instanceof TreehouseError)) throw error;
-    }
-  }
-  return heads;
-}
-
-/** Of `ls-tree -z`: path → object id. */
-function parseTree(text: string): Map<string, string> {
-  const ids = new Map<string, string>();
-  for (const entry of text.split('\0')) {
-    const [, id, path] = /^\d+ \w+ ([0-9a-f]+)\t(.*)$/s.exec(entry) ?? [];
-    if (id !== undefined && path !== undefined) ids.set(path, id);
-  }
-  return ids;
-}
-
-function parseInfo(text: string): CommitInfo {
-  const [seconds = '', author = '', ...subject] = text.split('\0');
-  return { subject: scrub(subject.join(' ')).trim(), author: scrub(author).trim(), at: Number(seconds) * 1_000 };
-}
-
-/** The path as a tree has it; undefined where no tree can hold it. */
-function pathInTree(path: string): string | undefined {
-  if (path.includes('\0') || path.startsWith('/')) return undefined;
-  const plain = posix.normalize(path).replace(/\/$/, '');
-  if (plain === '.') return '';
-  return plain === '..' || plain.startsWith('../') ? undefined : plain;
 }
 
 async function exists(path: string): Promise<boolean> {
