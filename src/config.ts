@@ -72,6 +72,8 @@ const fileSchema = z.strictObject({
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
   idle: time.optional(),
+  /** Of one commit on disk. */
+  checkoutSize: size.default(2 * 2 ** 30),
   /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
   sweep: z.coerce.number().int().min(1).max(86_400).default(60),
   sweepGrace: z.coerce.number().int().min(1).max(86_400).default(120),
@@ -105,6 +107,7 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_IDLE: 'idle',
+  TREEHOUSE_CHECKOUT_SIZE: 'checkoutSize',
   TREEHOUSE_SWEEP: 'sweep',
   TREEHOUSE_SWEEP_GRACE: 'sweepGrace',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
@@ -134,6 +137,8 @@ export interface Config {
   /** Seconds for which a thing must be seen to belong to nothing before it is removed. */
   readonly sweepGrace: number;
   readonly buildLimits: BuildLimits;
+  /** Bytes that a checkout may take on disk. */
+  readonly checkoutSize: number;
   readonly logLevel: string;
   readonly repositories: readonly Repository[];
   /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
@@ -210,6 +215,7 @@ export function readConfig(input: ConfigInput): Config {
     concurrency: settings.concurrency,
     startLimit: settings.startLimit,
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
+    checkoutSize: settings.checkoutSize,
     sweep: settings.sweep,
     sweepGrace: settings.sweepGrace,
     logLevel: settings.logLevel,

@@ -160,7 +160,7 @@ async function start(
   }
 
   const registryAddress = registry?.address ?? (config.registry === 'none' ? undefined : config.registry);
-  const git = createGit({ home: config.home, searchPath: config.path });
+  const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });
   const urlOf = (label: string) =>
     `http://${label}.${config.domain}${config.gatewayPort === 80 ? '' : `:${config.gatewayPort}`}/`;
   const commands = composeCommands({

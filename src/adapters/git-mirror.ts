@@ -45,15 +45,22 @@ export function refOf(branch: Branch): string {
   return `refs/treehouse/${createHash('sha256').update(branch).digest('hex').slice(0, 40)}`;
 }
 
+/**
+ * Goes before a repository's own `.gitattributes`. `ident` makes a file 12 times as large as its blob, UTF-32 4 times, so that
+ * the size of a checkout could not be told from its trees; line ends may still double it.
+ */
+const ATTRIBUTES = '* -ident -working-tree-encoding\n';
+
 /** Makes the mirror, or brings its configuration up to date; does nothing where both are so. */
 export async function ensureMirror(around: GitSurroundings, mirror: Mirror, repository: Repository): Promise<void> {
   const form = urlForm(repository.url);
   const own = form.transport === 'file' ? [mirror.directory, form.url, await realPath(form.url)] : [mirror.directory];
   await writeChanged(mirror.globalConfig, safeDirectories(own));
+  await mkdir(join(mirror.directory, 'info'), { recursive: true, mode: 0o700 });
+  await writeChanged(join(mirror.directory, 'info', 'attributes'), ATTRIBUTES);
   const config = join(mirror.directory, 'config');
   const wanted = mirrorConfig(form);
   if ((await contentOf(config)) === wanted) return;
-  await mkdir(mirror.directory, { recursive: true, mode: 0o700 });
   // Written last, so that its content says that the rest is there; an older one could keep `init` from reading it.
   await rm(config, { force: true });
   await runGit(around, {

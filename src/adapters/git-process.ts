@@ -73,16 +73,7 @@ export async function runGit(around: GitSurroundings, call: GitCall): Promise<st
       if (exitCode === 0) return undefined;
       return new GitFailure(exitCode ?? undefined, Buffer.concat(stdErr).toString('utf8'));
     },
-  }).env({
-    PATH: around.searchPath,
-    HOME: around.emptyHome,
-    ...(around.sshAuthSock === undefined ? {} : { SSH_AUTH_SOCK: around.sshAuthSock }),
-    LC_ALL: 'C',
-    GIT_CONFIG_NOSYSTEM: '1',
-    GIT_CONFIG_GLOBAL: call.globalConfig,
-    GIT_TERMINAL_PROMPT: '0',
-    [MARK]: mark,
-  });
+  }).env({ ...gitEnvironment(around, call.globalConfig), [MARK]: mark });
   const done = new AbortController();
   either.addEventListener('abort', () => void endMarked(mark, done.signal), { once: true, signal: done.signal });
   try {
@@ -95,6 +86,19 @@ export async function runGit(around: GitSurroundings, call: GitCall): Promise<st
     limit.clear();
     done.abort();
   }
+}
+
+/** All that a git of ours sees of the world. */
+export function gitEnvironment(around: GitSurroundings, globalConfig: string): Record<string, string> {
+  return {
+    PATH: around.searchPath,
+    HOME: around.emptyHome,
+    ...(around.sshAuthSock === undefined ? {} : { SSH_AUTH_SOCK: around.sshAuthSock }),
+    LC_ALL: 'C',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: globalConfig,
+    GIT_TERMINAL_PROMPT: '0',
+  };
 }
 
 /**

@@ -7,6 +7,7 @@ import { TreehouseError } from '../errors.ts';
 import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
 import { parseHeads, parseInfo, parseTree, pathInTree } from './git-output.ts';
 import { GitFailure, meansDiskFull, reasonOf, runGit } from './git-process.ts';
+import { bounded, isLarger, TooLarge } from './git-size.ts';
 import { stampOf } from './git-stamp.ts';
 import { createTurns } from './git-turns.ts';
 
@@ -16,16 +17,21 @@ export interface GitOptions {
   /** PATH for git and what it starts. */
   readonly searchPath: string;
   readonly sshAuthSock?: string | undefined;
+  /** Bytes that a checkout may take on disk, and so also what may be fetched at once. */
+  readonly checkoutSize: number;
 }
 
 const FETCH_MS = 600_000;
 const OTHER_MS = 60_000;
 
 export function createGit(options: GitOptions): Git {
+  const { checkoutSize: limit } = options;
   const mirrors = resolve(options.home, 'mirrors');
   const around = { ...options, emptyHome: join(mirrors, '.home') };
   const inTurn = createTurns();
   const ensured = new Map<string, string>();
+  /** Branch → what could not be fetched of it, and the commit at which that was, once it is known. */
+  const refused = new Map<string, { readonly why: TooLarge; readonly tip: Commit | undefined }>();
 
   async function git(mirror: Mirror, args: readonly string[], signal: AbortSignal, timeoutMs = OTHER_MS) {
     return runGit(around, { ...mirror, args, timeoutMs, signal });
@@ -63,27 +69,53 @@ export function createGit(options: GitOptions): Git {
     }
   }
 
-  async function listed(mirror: Mirror, branch: Branch, signal: AbortSignal): Promise<boolean> {
+  /** What the remote says of the branch, without fetching it. */
+  async function tipOf(mirror: Mirror, branch: Branch, signal: AbortSignal): Promise<Commit | undefined> {
     try {
       const text = await git(mirror, ['ls-remote', '--exit-code', '--heads', 'origin', `refs/heads/${branch}`], signal);
       // The pattern matches at the end, so `refs/heads/refs/heads/x` is among the answers for `x`.
-      return text.split('\n').some((line) => line.endsWith(`\trefs/heads/${branch}`));
+      return parseHeads(text).get(branch);
     } catch (error) {
-      if (error instanceof GitFailure && error.exitCode === 2) return false;
+      if (error instanceof GitFailure && error.exitCode === 2) return undefined;
       throw error;
     }
   }
 
-  async function fetchHead(mirror: Mirror, branch: Branch, signal: AbortSignal): Promise<Commit | undefined> {
+  async function fetchHead(mirror: Mirror, branch: Branch, { act, signal }: Job): Promise<Commit | undefined> {
     const ref = refOf(branch);
     // -v, since simple-git waits 50 ms longer for a command that says nothing.
     const options = ['-v', '--force', '--depth=1', '--no-tags', '--no-recurse-submodules', '--no-auto-maintenance'];
-    await git(mirror, ['fetch', ...options, 'origin', `+refs/heads/${branch}:${ref}`], signal, FETCH_MS);
+    const args = ['fetch', ...options, 'origin', `+refs/heads/${branch}:${ref}`];
+    const bounds = {
+      ...{ mirror, limit, signal, tooLarge: new TooLarge(act, limit) },
+      // A fetch that was ended at its very end has set the ref to what is gone.
+      onRemoved: async () => {
+        if (!(await has(mirror, ref))) await git(mirror, ['update-ref', '-d', ref], never());
+      },
+    };
+    await bounded(bounds, (one) => git(mirror, args, one, FETCH_MS));
     const [id = '', , from] = (await readFile(join(mirror.directory, 'FETCH_HEAD'), 'utf8')).split('\t', 3);
     if (from?.startsWith(`branch '${branch}' of `)) return commitId(id);
     // Where there is no refs/heads/x, fetch takes refs/heads/refs/heads/x or refs/tags/refs/heads/x for it.
-    if (!(await listed(mirror, branch, signal))) return undefined;
+    if ((await tipOf(mirror, branch, signal)) === undefined) return undefined;
     return commitId((await git(mirror, ['rev-parse', '--verify', `${ref}^{commit}`], signal)).trim());
+  }
+
+  /** As `fetchHead`; what was too large is not fetched again and again. */
+  async function fetchOnce(mirror: Mirror, branch: Branch, job: Job): Promise<Commit | undefined> {
+    const key = keyOf(job.repository, branch);
+    const before = refused.get(key);
+    const tip = before && (await tipOf(mirror, branch, job.signal));
+    if (before && tip !== undefined && tip === before.tip) throw before.why;
+    try {
+      const commit = await fetchHead(mirror, branch, job);
+      refused.delete(key);
+      return commit;
+    } catch (error) {
+      // Only a second time is it known of which commit: the branch may have moved while it was fetched.
+      if (error instanceof TooLarge) refused.set(key, { why: error, tip });
+      throw error;
+    }
   }
 
   async function tidy(mirror: Mirror, signal: AbortSignal): Promise<void> {
@@ -94,12 +126,13 @@ export function createGit(options: GitOptions): Git {
   return {
     head(repository, branch, signal) {
       const act = `fetching ${repository.name} (branch ${branch})`;
-      return write({ repository, act, signal, kind: 'transient' }, async (mirror) => {
+      const job: Job = { repository, act, signal, kind: 'transient' };
+      return write(job, async (mirror) => {
         try {
-          return await fetchHead(mirror, branch, signal);
+          return await fetchOnce(mirror, branch, job);
         } catch (error) {
           if (!(error instanceof GitFailure)) throw error;
-          if (!(await listed(mirror, branch, signal))) return undefined;
+          if ((await tipOf(mirror, branch, signal)) === undefined) return undefined;
           throw error;
         }
       });
@@ -122,6 +155,8 @@ export function createGit(options: GitOptions): Git {
           throw new TreehouseError('git-failed', `${act} failed: ${directory} exists already`);
         await mkdir(folder, { recursive: true });
         try {
+          const measure = { mirror, commit, limit, timeoutMs: FETCH_MS, signal };
+          if (await isLarger(around, measure)) throw new TooLarge(act, limit);
           await git(mirror, ['worktree', 'add', '--detach', directory, commit], signal, FETCH_MS);
         } catch (error) {
           await rm(directory, { recursive: true, force: true });
@@ -189,13 +224,14 @@ export function createGit(options: GitOptions): Git {
       const act = `forgetting branch ${branch} of ${repository.name}`;
       const signal = never();
       return write({ repository, act, signal, kind: 'transient' }, async (mirror) => {
+        refused.delete(keyOf(repository, branch));
         await git(mirror, ['update-ref', '-d', refOf(branch)], signal);
         await tidy(mirror, signal);
       });
     },
   };
 
-  async function has(mirror: Mirror, commit: Commit): Promise<boolean> {
+  async function has(mirror: Mirror, commit: string): Promise<boolean> {
     try {
       return (await git(mirror, ['cat-file', '-t', commit], never())).trim() === 'commit';
     } catch (error) {
@@ -228,6 +264,10 @@ async function named(job: Job, error: unknown, folder: string): Promise<unknown>
 async function freeSpace(folder: string): Promise<string> {
   const stats = await statfs(folder).catch(() => undefined);
   return stats ? ` (${Math.floor((stats.bavail * stats.bsize) / 2 ** 20)} MB free)` : '';
+}
+
+function keyOf(repository: Repository, branch: Branch): string {
+  return `${repository.name} ${branch}`;
 }
 
 async function exists(path: string): Promise<boolean> {

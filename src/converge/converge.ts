@@ -25,7 +25,12 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const repository = deps.repositories.find((one) => one.name === preview.repository);
   const rest = await deps.store.rest(id);
   if (!rest.wanted && rest.slept) await wakeUp(deps, preview, record, rest.slept, context.signal);
-  let world = await observeWorld(deps, preview, repository, context.signal);
+  const look = () =>
+    observeWorld(deps, preview, repository, context.signal).catch(async (error: unknown) => {
+      await sayRefused(deps, record, error);
+      throw error;
+    });
+  let world = await look();
 
   if (world.desired.kind === 'absent' || !repository) {
     const cause = world.desired.kind === 'absent' ? world.desired.cause : 'the repository is not configured';
@@ -49,7 +54,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (rest.wanted) {
     // What is new may fail: until it serves, what served before does.
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
-    world = await observeWorld(deps, preview, repository, context.signal);
+    world = await look();
   }
   return attempt(deps, { preview, repository, world, commit, anew, cause: causeOf(world, commit, anew), context });
 }
@@ -75,6 +80,23 @@ async function remove(
   await deps.store.forgetRest(preview.id);
   if (cause === BRANCH_DELETED) await deps.store.forgetPullRequests(preview.repository, preview.branch);
   return { kind: 'done' };
+}
+
+/** What could not even be fetched has no build to say so; what serves goes on. */
+async function sayRefused(deps: ConvergeDeps, record: PreviewRecord | undefined, error: unknown): Promise<void> {
+  if (!record || record.state === 'asleep') return;
+  if (!(error instanceof TreehouseError) || error.code !== 'refused-by-policy') return;
+  if (record.reason === error.message) return;
+  const { id, serving, urls } = record;
+  await deps.store.append({
+    type: 'preview.observed',
+    at: deps.clock.now(),
+    preview: id,
+    state: serving ? 'outdated' : 'failed',
+    cause: error.message,
+    ...(serving ? { serving } : {}),
+    urls,
+  });
 }
 
 /** It serves: whatever a build that died left behind goes, and the record says what is. */

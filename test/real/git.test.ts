@@ -15,6 +15,7 @@ import { makeRepo, type TestRepo } from '../support/repo.ts';
 
 const searchPath = process.env.PATH ?? '';
 const signal = new AbortController().signal;
+const checkoutSize = 2 ** 30;
 let base: string;
 let count = 0;
 
@@ -41,7 +42,13 @@ async function world(files?: Parameters<typeof makeRepo>[1]): Promise<World> {
   const folder = join(base, `w${++count}`);
   const repo = await makeRepo(folder, files);
   const home = join(folder, 'home');
-  return { repo, home, folder, git: createGit({ home, searchPath }), repository: repositoryAt(repo.remote) };
+  return {
+    repo,
+    home,
+    folder,
+    git: createGit({ home, searchPath, checkoutSize }),
+    repository: repositoryAt(repo.remote),
+  };
 }
 
 const main = branchName('main');
@@ -316,7 +323,7 @@ describe('checkout', () => {
       expect(error).toMatchObject({ code: 'disk-full', kind: 'transient' });
       expect(error.message).toMatch(/the disk is full \(\d+ MB free\)/);
       expect(await readdir(small)).toEqual([]);
-      const elsewhere = createGit({ home: small, searchPath });
+      const elsewhere = createGit({ home: small, searchPath, checkoutSize });
       await repo.commit({ noise: new Uint8Array(4 * 2 ** 20).map(() => Math.floor(Math.random() * 256)) });
       await repo.push();
       const fetching = await failureOf(elsewhere.head(repository, main, signal));

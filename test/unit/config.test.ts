@@ -48,6 +48,7 @@ describe('the configuration', () => {
       shortNames: false,
       concurrency: expect.any(Number),
       startLimit: 120,
+      checkoutSize: 2 * 2 ** 30,
       sweep: 60,
       sweepGrace: 120,
       logLevel: 'info',
@@ -75,6 +76,7 @@ describe('the configuration', () => {
       '  shop: {}',
     ].join('\n');
     const env = {
+      TREEHOUSE_CHECKOUT_SIZE: 'huge',
       TREEHOUSE_SWEEP: 'often',
       TREEHOUSE_LOG_LEVEL: 'loud',
       TREEHOUSE_REPOS: 'acme/api=/srv/api.git, nonsense, =x',
@@ -83,10 +85,11 @@ describe('the configuration', () => {
       DOCKER_HOST: 'ssh://ada@example.com',
     };
     expect(faults(yml, { env })).toEqual([
-      'the configuration has 16 faults:',
+      'the configuration has 17 faults:',
       'port (TREEHOUSE_PORT): Too big: expected number to be <=65535',
       'domain (TREEHOUSE_DOMAIN): it is a host name in lower case, such as preview.example.com',
       "hostname (TREEHOUSE_HOSTNAME): it is '{branch}--{repo}' or, for one repository, '{branch}'",
+      'checkoutSize (TREEHOUSE_CHECKOUT_SIZE): it is a size such as 512m or 2g',
       'sweep (TREEHOUSE_SWEEP): Invalid input: expected number, received NaN',
       'logLevel (TREEHOUSE_LOG_LEVEL): Invalid option: expected one of "trace"|"debug"|"info"|"warn"|"error"|"silent"',
       'repositories.acme/shop.url: Too small: expected string to have >=1 characters',
