@@ -15,6 +15,7 @@ import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { checkoutFolders, mirrorFolders } from './adapters/home-things.ts';
 import { engineImages } from './adapters/images.ts';
+import { lookUp } from './adapters/look-up.ts';
 import { tcpProbe } from './adapters/probe.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
@@ -186,6 +187,8 @@ async function start(
       path: config.path,
       dockerHost: config.dockerHost,
     }),
+    lookUp,
+    allowsPrivate: config.egress === 'all',
     secrets,
     composer: rememberingComposer(commands),
     maker: containerMaker(docker),

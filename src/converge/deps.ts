@@ -16,7 +16,7 @@ import type {
   Walls,
 } from '../domain/ports.ts';
 import type { SecretSource } from '../domain/secrets.ts';
-import type { ImageStore, ScanImage } from '../domain/supply.ts';
+import type { ImageStore, LookUp, ScanImage } from '../domain/supply.ts';
 import type { Logger } from '../log.ts';
 
 export interface ConvergeDeps {
@@ -25,6 +25,9 @@ export interface ConvergeDeps {
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly scan: ScanImage;
+  readonly lookUp: LookUp;
+  /** Whether a Dockerfile may add files from private networks. */
+  readonly allowsPrivate: boolean;
   readonly secrets: SecretSource;
   readonly composer: Composer;
   readonly maker: Maker;

@@ -12,10 +12,11 @@ import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { refused } from './refused.ts';
 
-type Deps = Pick<ConvergeDeps, 'engine' | 'images' | 'registry' | 'scan'>;
+type Deps = Pick<ConvergeDeps, 'engine' | 'images' | 'registry' | 'scan' | 'lookUp' | 'allowsPrivate'>;
 
 /**
- * Fetches and looks at every image that the stack draws in, which the plan has judged by their names.
+ * Fetches and looks at every image that the stack draws in, which the plan has judged by their names, and asks where the names
+ * lead that it fetches files from.
  * @returns full names of all that the builder may then name. @throws `refused-by-policy`, `image-missing`.
  */
 export async function admitStackImages(deps: Deps, run: BuildRun, drawn: DrawnIn): Promise<ReadonlySet<string>> {
@@ -26,6 +27,8 @@ export async function admitStackImages(deps: Deps, run: BuildRun, drawn: DrawnIn
     ...on,
     preview: run.preview.id,
     store: deps.images,
+    lookUp: deps.lookUp,
+    allowsPrivate: deps.allowsPrivate,
     refresh: run.anew,
     say,
     async pull(reference) {

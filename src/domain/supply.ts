@@ -59,6 +59,9 @@ export interface ImageStore {
   look(reference: string): Promise<ImageFacts | undefined>;
 }
 
+/** Every address of a name of the network; none where it has none, or cannot be asked for. */
+export type LookUp = (name: string) => Promise<readonly string[]>;
+
 /** Where an image lies in a registry, for a scanner that fetches its layers. */
 export interface Published {
   readonly registry: string;

@@ -1,15 +1,16 @@
-/** What is said of images once the engine has them: whose they are, what their triggers draw in, and which ones they were. */
+/** What is said of images once the engine has them: whose they are, what their triggers draw in, and which ones they were; and where names lead. */
 import { LABEL } from '../domain/labels.ts';
 import type { PreviewId } from '../domain/names.ts';
 import type { OnLine } from '../domain/ports.ts';
 import type { Refusal } from '../domain/stack.ts';
 import type { ImageFacts, ImageStore } from '../domain/supply.ts';
+import { judgeFetched, type LookOn } from './adds.ts';
 import { readTriggers } from './dockerfile.ts';
 import { type Drawn, type DrawnIn, drawnByTriggers } from './drawn.ts';
 import { type JudgeOn, judgeImages } from './judge.ts';
 import { fullName, parseImageName } from './reference.ts';
 
-export interface AdmitOn extends JudgeOn {
+export interface AdmitOn extends JudgeOn, LookOn {
   readonly preview: PreviewId;
   readonly store: ImageStore;
   /** Fetches what the engine has not. @throws `image-missing`. */
@@ -39,8 +40,9 @@ export async function admitImages(drawn: DrawnIn, on: AdmitOn): Promise<Admitted
   const byTriggers = judgeImages({ images: more, faults: first.flatMap((one) => one.more.faults) }, on);
   // What triggers copy from has no triggers that run.
   const second = byTriggers.length > 0 ? [] : await Promise.all(more.map((one) => admit(one, on, look)));
+  const near = await judgeFetched([...drawn.fetched, ...first.flatMap((one) => one.more.fetched)], on);
   return {
-    refusals: [...[...first, ...second].flatMap((one) => one.refusal ?? []), ...byTriggers],
+    refusals: [...[...first, ...second].flatMap((one) => one.refusal ?? []), ...byTriggers, ...near],
     images: [...drawn.images, ...more],
   };
 }
@@ -49,7 +51,7 @@ interface One {
   readonly refusal?: Refusal;
   readonly more: DrawnIn;
 }
-const NOTHING: DrawnIn = { images: [], faults: [] };
+const NOTHING: DrawnIn = { images: [], faults: [], fetched: [] };
 
 async function admit(
   one: Drawn,

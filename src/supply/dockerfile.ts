@@ -143,6 +143,19 @@ function takeFlags(whole: string): { flags: string[]; rest: string } {
 /** Go's decoder is content with a list at the beginning, whatever follows it. */
 const JSON_LIST = /^\[[ \t\r\n]*(?:"(?:[^"\\]|\\.)*"[ \t\r\n]*(?:,[ \t\r\n]*"(?:[^"\\]|\\.)*"[ \t\r\n]*)*)?\]/;
 
+/** The words of an instruction that is written as a JSON list; undefined where it is not. */
+export function jsonWords(rest: string): readonly string[] | undefined {
+  const list = JSON_LIST.exec(rest)?.[0];
+  if (list === undefined) return undefined;
+  try {
+    const words: unknown = JSON.parse(list);
+    return Array.isArray(words) ? words.map(String) : undefined;
+  } catch {
+    // Go, too, takes it for plain words then.
+    return undefined;
+  }
+}
+
 function mayHaveHeredoc(one: Instruction): boolean {
   return HEREDOC.has(one.name) && !JSON_LIST.test(one.rest);
 }

@@ -1,7 +1,8 @@
 /** Which images a Dockerfile draws in, and what else it asks for that no build may have. */
 import type { Refusal } from '../domain/stack.ts';
+import { type Fetched, readAdd } from './adds.ts';
 import { type Dockerfile, type Instruction, readDockerfile, WHITE } from './dockerfile.ts';
-import { contextName, isLoopback, parseImageName } from './reference.ts';
+import { contextName, parseImageName } from './reference.ts';
 import { expand, NO_NAME } from './shell-words.ts';
 
 export interface Drawn {
@@ -25,6 +26,8 @@ export interface Drawn {
 export interface DrawnIn {
   readonly images: readonly Drawn[];
   readonly faults: readonly Refusal[];
+  /** What ADD fetches from the network. */
+  readonly fetched: readonly Fetched[];
 }
 
 export interface BuildInput {
@@ -60,23 +63,27 @@ interface Reading {
 export function drawnImages(text: string, input: BuildInput): DrawnIn {
   const images = new Map<string, Drawn>();
   const faults = new Map<string, Refusal>();
+  const fetched = new Map<string, Fetched>();
   for (const reading of readDockerfile(text)) {
     const found = readOne(reading, input);
     for (const one of found.images) images.set(JSON.stringify([one.how, one.where, one.reference]), one);
     for (const one of found.faults) faults.set(JSON.stringify(one), one);
+    for (const one of found.fetched) fetched.set(JSON.stringify(one), one);
   }
-  return { images: [...images.values()], faults: [...faults.values()] };
+  return { images: [...images.values()], faults: [...faults.values()], fetched: [...fetched.values()] };
 }
 
 /** What the triggers of an image that is built from draw in; `stages` are those of the file. */
 export function drawnByTriggers(triggers: readonly Instruction[], where: string, stages: ReadonlySet<string>): DrawnIn {
   const stage: Stage = { images: [], needs: new Set() };
   const faults: Refusal[] = [];
+  const fetched: Fetched[] = [];
   for (const one of triggers) {
     const place = `${where}, ONBUILD ${one.name.toUpperCase()}`;
     readFlags(one, { stage, faults, names: stages, contexts: [], place, needed: true });
+    if (one.name === 'add') readAdd(one, { place, faults, fetched, values: new Map(), token: '\\' });
   }
-  return { images: stage.images, faults };
+  return { images: stage.images, faults, fetched };
 }
 
 function readOne(dockerfile: Dockerfile, input: BuildInput): DrawnIn {
@@ -92,6 +99,7 @@ function readOne(dockerfile: Dockerfile, input: BuildInput): DrawnIn {
     names: new Set(instructions.flatMap((one) => (isFrom(one) ? (stageName(one) ?? []) : []))),
   };
   const faults: Refusal[] = [];
+  const fetched: Fetched[] = [];
   const outside: Stage = { images: [], needs: new Set() };
   for (const one of instructions) {
     if (isFrom(one)) {
@@ -102,7 +110,7 @@ function readOne(dockerfile: Dockerfile, input: BuildInput): DrawnIn {
     const stage = reading.stages.at(-1) ?? outside;
     readFlags(one, { stage, faults, names: reading.names, contexts: input.contexts, place, needed: !one.onBuild });
     if (one.name === 'arg' || one.name === 'env') readValues(one, reading, { place, faults });
-    if (one.name === 'add') readAdd(one, { place, faults, values: reading.values, token });
+    if (one.name === 'add') readAdd(one, { place, faults, fetched, values: reading.values, token });
   }
   const reached = reachable(reading);
   const images = reading.stages.flatMap((stage, index) =>
@@ -111,7 +119,7 @@ function readOne(dockerfile: Dockerfile, input: BuildInput): DrawnIn {
   const syntax = syntaxes.map(({ line, reference }) =>
     drawn('# syntax', `${input.file}:${line}`, reference, { needed: false }),
   );
-  return { images: [...syntax, ...outside.images, ...images], faults };
+  return { images: [...syntax, ...outside.images, ...images], faults, fetched };
 }
 
 function isFrom(one: Instruction): boolean {
@@ -223,39 +231,6 @@ function mountSources(value: string): readonly string[] {
     const [key = '', from = ''] = cut(plain);
     return key.trim().toLowerCase() === 'from' ? [from] : [];
   });
-}
-
-/** BuildKit fetches from the host's own network: an address of this machine or of a cloud's metadata is not for a branch. */
-function readAdd(
-  one: Instruction,
-  on: {
-    readonly place: string;
-    readonly faults: Refusal[];
-    readonly values: ReadonlyMap<string, string | undefined>;
-    readonly token: string;
-  },
-): void {
-  const words = one.rest.startsWith('[') ? one.rest.split(/[[\]",\s]+/) : one.rest.split(WHITE);
-  for (const word of words) {
-    const text = expand(word, { token: on.token, env: on.values })?.text ?? word;
-    const url = /^(?:https?|git|ssh):\/\/(?:[^/@\s]*@)?(\[[^\]]*\]|[^/:?#\s]*)/i.exec(text);
-    const host = url?.[1]?.toLowerCase();
-    if (host === undefined || !isNearby(host)) continue;
-    on.faults.push({
-      path: on.place,
-      rule: 'build-network',
-      message: `ADD ${text.slice(0, 200)}: it would be fetched from the host's own network, where addresses of this machine and its neighbours are refused; COPY a file of the repository`,
-    });
-  }
-}
-
-/** Private and link-local addresses, and names that only this network knows. */
-const NEARBY =
-  /^(?:10|169\.254|192\.168|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[01]\d|12[0-7]))\.[\d.]+$|^0[\dx]|^\[(?:f[cd]|fe[89ab]|::)|\.(?:internal|local|localdomain)$/;
-
-function isNearby(host: string): boolean {
-  if (host.length > 255 || host.includes('$') || !/[.:]/.test(host)) return true;
-  return isLoopback(host) || NEARBY.test(host);
 }
 
 /** ARG and ENV; an ARG before the first FROM is what a FROM may use. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { everyService, type Refusal, type Stack, type StackBuild } from '../domain/stack.ts';
 import type { ImageRules } from '../domain/supply.ts';
+import type { Fetched } from './adds.ts';
 import { type Drawn, type DrawnIn, drawnByCompose, drawnImages } from './drawn.ts';
 import { fullName, type ImageName, isLoopback, isSameRegistry, matchesGlob, parseImageName } from './reference.ts';
 
@@ -25,6 +26,7 @@ export interface JudgeOn {
 export async function readStackImages(root: string, stack: Stack, files: readonly string[]): Promise<DrawnIn> {
   const images: Drawn[] = [];
   const faults: Refusal[] = [];
+  const fetched: Fetched[] = [];
   const services = everyService(stack);
   const lines = await imageLines(root, files);
   for (const service of services) {
@@ -34,6 +36,7 @@ export async function readStackImages(root: string, stack: Stack, files: readonl
     const found = await readBuild(root, `${where}.build`, service.build);
     images.push(...found.images);
     faults.push(...found.faults);
+    fetched.push(...found.fetched);
   }
   // Two services often share a Dockerfile.
   const unique = <T>(all: readonly T[], key: (one: T) => unknown) => [
@@ -46,6 +49,7 @@ export async function readStackImages(root: string, stack: Stack, files: readonl
       (one) => [one.how, one.where, one.reference, one.written],
     ),
     faults: unique(faults, (one) => one),
+    fetched: unique(fetched, (one) => one),
   };
 }
 
@@ -59,11 +63,11 @@ async function readBuild(root: string, where: string, build: StackBuild): Promis
   const text = build.dockerfileInline ?? (await readText(path.join(root, build.dockerfile ?? 'Dockerfile')));
   if (text === undefined || text.length > MAX_BYTES) {
     const message = `it is not a UTF-8 text of at most ${MAX_BYTES} bytes, so it cannot be told which images it draws in`;
-    return { images: [], faults: [...faults, { path: file, rule: 'dockerfile', message }] };
+    return { images: [], faults: [...faults, { path: file, rule: 'dockerfile', message }], fetched: [] };
   }
   const { args, target } = build;
   const found = drawnImages(text, { file, args, target, contexts: Object.keys(build.contexts) });
-  return { images: found.images, faults: [...faults, ...found.faults] };
+  return { ...found, faults: [...faults, ...found.faults] };
 }
 
 /** Undefined where it is not what a Dockerfile is. BuildKit and we could read other bytes in two ways. */
@@ -108,7 +112,7 @@ function linesOf(text: string): ReadonlyMap<string, number> {
 }
 
 /** The refusals of all that `drawn` names. */
-export function judgeImages(drawn: DrawnIn, on: JudgeOn): readonly Refusal[] {
+export function judgeImages(drawn: Pick<DrawnIn, 'images' | 'faults'>, on: JudgeOn): readonly Refusal[] {
   return [...drawn.faults, ...drawn.images.flatMap((one) => judgeImage(one, on) ?? [])];
 }
 

@@ -214,10 +214,11 @@ describe('images by what the engine says', () => {
     const pulled: string[] = [];
     const said: string[] = [];
     const drawn = text.startsWith('image: ')
-      ? { images: [drawnByCompose('compose.yaml:3', text.slice(7))], faults: [] }
+      ? { images: [drawnByCompose('compose.yaml:3', text.slice(7))], faults: [], fetched: [] }
       : drawnImages(text, { file: 'Dockerfile', args: {}, contexts: [] });
     const { refusals, images } = await admitImages(drawn, {
       ...{ rules: undefined, registry: OWN, preview: mine, refresh: false },
+      ...{ lookUp: async () => [], allowsPrivate: false },
       store: { look: async (reference) => has[reference] },
       pull: async (reference) => {
         pulled.push(reference);
