@@ -10,6 +10,8 @@ import { ProcessError, runProcess } from './run-process.ts';
 
 /** The least that a file or a folder takes. */
 const BLOCK = 4096;
+/** Linux takes no longer path (PATH_MAX), and git ends by SIGSEGV where folders are some ten thousand deep. */
+const LONGEST_PATH = 4095;
 /** Between two looks at what a fetch has written. */
 const LOOK_MS = 1_000;
 
@@ -33,19 +35,24 @@ export interface CheckoutMeasure {
 }
 
 /**
- * Whether a checkout takes more than `limit`. git is ended as soon as that is known: ten trees that name each other can stand
- * for more files than anyone could count. Folders count too, since such trees need not hold a single file.
+ * Whether a checkout takes no more than `limit`. git is ended as soon as it does: ten trees that name each other can stand
+ * for more files than anyone could count. Folders count too, since such trees need not hold a single file. `deep`: a path is too
+ * long for any disk.
  * @throws {GitFailure} where git has not got the commit.
  */
-export async function isLarger(around: GitSurroundings, measure: CheckoutMeasure): Promise<boolean> {
+export async function measureCheckout(
+  around: GitSurroundings,
+  measure: CheckoutMeasure,
+): Promise<'fits' | 'large' | 'deep'> {
   const { mirror, commit, limit, timeoutMs, signal } = measure;
   const over = new AbortController();
   let bytes = 0;
+  let verdict: 'fits' | 'large' | 'deep' = 'fits';
   try {
     // Not by simple-git, which keeps all that is said. Without -z names are quoted, so that each entry is a line.
     await runProcess({
       command: 'git',
-      args: ['ls-tree', '-r', '-t', '-l', commit],
+      args: ['-c', 'core.quotePath=false', 'ls-tree', '-r', '-t', '-l', commit],
       cwd: mirror.directory,
       env: gitEnvironment(around, mirror.globalConfig),
       timeoutMs,
@@ -53,16 +60,19 @@ export async function isLarger(around: GitSurroundings, measure: CheckoutMeasure
       maxOutputBytes: 4_096,
       onLine(line) {
         bytes += onDisk(sizeOf(line));
-        if (bytes > limit) over.abort();
+        if (verdict !== 'fits') return;
+        if (bytes > limit) verdict = 'large';
+        if (line.length - line.indexOf('\t') - 1 > LONGEST_PATH) verdict = 'deep';
+        if (verdict !== 'fits') over.abort();
       },
     });
   } catch (error) {
     if (signal.aborted) throw abortReason(signal);
-    if (over.signal.aborted) return true;
+    if (over.signal.aborted) return verdict;
     if (error instanceof ProcessError && error.exitCode !== undefined) throw new GitFailure(error.exitCode, error.tail);
     throw error;
   }
-  return bytes > limit;
+  return verdict;
 }
 
 /** `100644 blob 257cc56…      42\tREADME.md`; trees and other repositories have `-`. */

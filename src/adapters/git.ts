@@ -7,7 +7,7 @@ import { TreehouseError } from '../errors.ts';
 import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
 import { parseHeads, parseInfo, parseTree, pathInTree } from './git-output.ts';
 import { GitFailure, meansDiskFull, reasonOf, runGit } from './git-process.ts';
-import { bounded, isLarger, TooLarge } from './git-size.ts';
+import { bounded, measureCheckout, TooLarge } from './git-size.ts';
 import { stampOf } from './git-stamp.ts';
 import { createTurns } from './git-turns.ts';
 
@@ -23,6 +23,7 @@ export interface GitOptions {
 
 const FETCH_MS = 600_000;
 const OTHER_MS = 60_000;
+const TOO_DEEP = 'a path in it is longer than 4095 bytes, which no disk here takes; have fewer folders in folders';
 
 export function createGit(options: GitOptions): Git {
   const { checkoutSize: limit } = options;
@@ -156,7 +157,9 @@ export function createGit(options: GitOptions): Git {
         await mkdir(folder, { recursive: true });
         try {
           const measure = { mirror, commit, limit, timeoutMs: FETCH_MS, signal };
-          if (await isLarger(around, measure)) throw new TooLarge(act, limit);
+          const verdict = await measureCheckout(around, measure);
+          if (verdict === 'large') throw new TooLarge(act, limit);
+          if (verdict === 'deep') throw new TreehouseError('refused-by-policy', `${act} failed: ${TOO_DEEP}`);
           await git(mirror, ['worktree', 'add', '--detach', directory, commit], signal, FETCH_MS);
         } catch (error) {
           await rm(directory, { recursive: true, force: true });

@@ -88,6 +88,18 @@ describe('a checkout', () => {
     await expect(lstat(one.target)).rejects.toThrow();
   });
 
+  it('of folders in folders, deeper than any disk takes, is refused', async () => {
+    const one = await world(1024 * MIB);
+    const path = Array.from({ length: 3_000 }, () => 'a').join('/');
+    execFileSync('git', ['fast-import', '--quiet', '--force'], {
+      cwd: one.repo.remote,
+      input: `commit refs/heads/main\ncommitter Eve <e@x> 1700000000 +0000\ndata 0\nM 100644 inline ${path}\ndata 0\n`,
+    });
+    const error = await failureOf(layOut(one));
+    expect(error).toMatchObject(REFUSED);
+    expect(error.message).toContain('a path in it is longer than 4095 bytes');
+  });
+
   it('just below the limit is laid out, one byte above it is not', async () => {
     // A file, a folder, and the file in it.
     const files = { large: new Uint8Array(8 * MIB), 'folder/small': 'x' };
