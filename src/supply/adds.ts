@@ -23,12 +23,20 @@ export interface AddOn {
 }
 
 const RULE = 'build-network';
+/** A redirect is followed, and is not seen beforehand. */
+const UNKNOWN =
+  "its server could send the builder on to an address of this machine's network, and what answers there would be in the image";
+const CHECKSUM = 'give --checksum=sha256:… of what it is, or fetch it in a RUN step, which has a network of its own';
 const WAY_OUT = 'COPY a file of the repository';
 
-/** Reads one ADD: addresses of this machine and its neighbours are faults, names are to be asked for. */
+/**
+ * Reads one ADD: addresses of this machine and its neighbours are faults, so are pages of the web whose content is not known
+ * beforehand, and names are to be asked for.
+ */
 export function readAdd(one: Instruction, on: AddOn): void {
-  const refuse = (text: string, why: string) =>
-    on.faults.push({ path: on.place, rule: RULE, message: `ADD ${text.slice(0, 200)}: ${why}; ${WAY_OUT}` });
+  const refuse = (text: string, why: string, wayOut = WAY_OUT) =>
+    on.faults.push({ path: on.place, rule: RULE, message: `ADD ${text.slice(0, 200)}: ${why}; ${wayOut}` });
+  const isKnown = one.flags.some((flag) => isChecksum(flag, on));
   for (const word of jsonWords(one.rest) ?? one.rest.split(WHITE)) {
     const text = expand(word, { token: on.token, env: on.values })?.text;
     if (text === undefined) {
@@ -39,12 +47,27 @@ export function readAdd(one: Instruction, on: AddOn): void {
     if (host === undefined) continue;
     const kind = judgeHost(host);
     if (kind === 'name') on.fetched.push({ where: on.place, written: text, name: host.toLowerCase() });
-    if (kind !== 'near') continue;
+    if (kind !== 'near') {
+      if (!isKnown && /^https?:/i.test(text) && !isGit(text)) refuse(text, UNKNOWN, CHECKSUM);
+      continue;
+    }
     refuse(
       text,
       "it would be fetched from the host's own network, where addresses of this machine and its neighbours are refused",
     );
   }
+}
+
+/** `--checksum=sha256:…`: what comes is compared before it is in the image (docs.docker.com, Dockerfile reference, ADD). */
+function isChecksum(flag: string, on: AddOn): boolean {
+  const value = /^--checksum=(.*)$/s.exec(flag)?.[1];
+  const text = value === undefined ? undefined : expand(value, { token: on.token, env: on.values })?.text;
+  return /^sha(?:256|384|512):[0-9a-f]{64,128}$/.test(text ?? '');
+}
+
+/** Of which BuildKit makes a clone: what answers otherwise than git does comes to nothing. */
+function isGit(text: string): boolean {
+  return /^[^?#]*\.git(?:#|$)/i.test(text);
 }
 
 /** As BuildKit and Go's net/url find it; undefined for a file. */

@@ -8,6 +8,7 @@ import { admitImages } from '../../src/supply/admit.ts';
 import { drawnImages } from '../../src/supply/drawn.ts';
 import { nearness } from '../../src/supply/near.ts';
 
+const SUM = `--checksum=sha256:${'a'.repeat(64)}`;
 const read = (lines: string) => drawnImages(`FROM a\n${lines}\n`, { file: 'Dockerfile', args: {}, contexts: [] });
 
 afterEach(() => vi.useRealTimers());
@@ -77,15 +78,42 @@ describe('what ADD names', () => {
     ['github.com/acme/shop', 'github.com'],
     ['https://a_b.example.com./x', 'a_b.example.com.'],
   ])('%s is to be asked for', (url, name) => {
-    const { faults, fetched } = read(`ADD ${url} /x`);
+    const { faults, fetched } = read(`ADD ${SUM} ${url} /x`);
     expect(faults).toEqual([]);
     expect(fetched).toEqual([{ where: 'Dockerfile:2', written: url, name }]);
   });
 
   it.each(['src/ /x', '["a b", "/x"]', 'https://1.1.1.1/x /x', 'https://[2606:4700::1111]/x /x', 'a@b /x'])(
     'ADD %s is neither near nor a name',
-    (rest) => expect(read(`ADD ${rest}`)).toMatchObject({ faults: [], fetched: [] }),
+    (rest) => expect(read(`ADD ${SUM} ${rest}`)).toMatchObject({ faults: [], fetched: [] }),
   );
+});
+
+describe('what a server sends', () => {
+  it('could be anything, also of this network: without a checksum it is refused, with the way out', () => {
+    const [fault, ...more] = read('ADD https://example.com/a.tgz /x').faults;
+    expect(more).toEqual([]);
+    expect(fault).toEqual({
+      path: 'Dockerfile:2',
+      rule: 'build-network',
+      message:
+        "ADD https://example.com/a.tgz: its server could send the builder on to an address of this machine's network, and what answers there would be in the image; give --checksum=sha256:… of what it is, or fetch it in a RUN step, which has a network of its own",
+    });
+  });
+
+  it.each([
+    '--checksum=sha256:',
+    '--checksum=md5:0',
+    `--checksum=sha256:${'g'.repeat(64)}`,
+    `--chown=${SUM}`,
+    `--checksum=sha256:$X`,
+  ])('is not known by %s', (flag) => {
+    expect(read(`ADD ${flag} https://example.com/a.tgz /x`).faults).toHaveLength(1);
+  });
+
+  it('is known by a checksum from an argument, too', () => {
+    expect(read(`ARG SUM=${'a'.repeat(64)}\nADD --checksum=sha256:$SUM https://example.com/a /x`).faults).toEqual([]);
+  });
 });
 
 describe('names', () => {
@@ -117,25 +145,24 @@ describe('names', () => {
   it.each(['lan.test', 'meta.test', 'six.test', 'mine.test'])(
     '%s leads to what is near, and is refused',
     async (name) => {
-      expect(await rulesOf(`ADD https://${name}/x /x`)).toEqual(['Dockerfile:2 build-network']);
+      expect(await rulesOf(`ADD ${SUM} https://${name}/x /x`)).toEqual(['Dockerfile:2 build-network']);
       expect(await rulesOf(`ADD git@${name}:a/b.git /x`)).toEqual(['Dockerfile:2 build-network']);
     },
   );
 
   it('says where it leads, and the way out', async () => {
-    const [refusal] = (await admit('ADD https://lan.test/x /x')).refusals;
+    const [refusal] = (await admit(`ADD ${SUM} https://lan.test/x /x`)).refusals;
     expect(refusal?.message).toBe(
       "ADD https://lan.test/x: lan.test leads to 192.168.7.7, and it would be fetched from the host's own network, where addresses of this machine and its neighbours are refused; COPY a file of the repository, or ask an admin for egress: all (TREEHOUSE_EGRESS)",
     );
   });
 
   it('is let be where it leads into the world, or nowhere', async () => {
-    expect(await rulesOf('ADD https://far.test/x /x\nADD https://gone.test/x /x')).toEqual([]);
+    expect(await rulesOf(`ADD ${SUM} https://far.test/x /x\nADD ${SUM} https://gone.test/x /x`)).toEqual([]);
   });
 
   it('may be of a private network where the admin lets previews there, and of this machine never', async () => {
-    const lines =
-      'ADD https://lan.test/x /x\nADD https://six.test/x /x\nADD https://meta.test/x /x\nADD http://mine.test /x';
+    const lines = `ADD ${SUM} https://lan.test/x /x\nADD ${SUM} https://six.test/x /x\nADD ${SUM} https://meta.test/x /x\nADD ${SUM} http://mine.test /x`;
     expect(await rulesOf(lines, { allowsPrivate: true })).toEqual([
       'Dockerfile:4 build-network',
       'Dockerfile:5 build-network',
@@ -144,12 +171,12 @@ describe('names', () => {
 
   it('is asked for once, however often it is named', async () => {
     asked.length = 0;
-    await admit('ADD https://far.test/x /x\nADD https://far.test/y /y');
+    await admit(`ADD ${SUM} https://far.test/x /x\nADD ${SUM} https://far.test/y /y`);
     expect(asked).toEqual(['far.test']);
   });
 
   it('is asked for in the triggers of a base, too', async () => {
-    const onBuild = ['ADD https://lan.test/x /x', 'ADD http://127.0.0.1/ /y', 'ADD src /z'];
+    const onBuild = [`ADD ${SUM} https://lan.test/x /x`, 'ADD http://127.0.0.1/ /y', 'ADD src /z'];
     const refused = 'Dockerfile:1, a, ONBUILD ADD build-network';
     expect(await rulesOf('RUN x', { onBuild })).toEqual([refused, refused]);
     expect(await rulesOf('RUN x', { onBuild: onBuild.slice(0, 1) })).toEqual([refused]);
@@ -157,7 +184,7 @@ describe('names', () => {
 
   it('ends the build, to be tried again, where no answer comes within five seconds', async () => {
     vi.useFakeTimers();
-    const silent = judgeFetched(read('ADD https://far.test/x /x').fetched, {
+    const silent = judgeFetched(read(`ADD ${SUM} https://far.test/x /x`).fetched, {
       lookUp: () => new Promise(() => undefined),
       allowsPrivate: false,
     });

@@ -134,6 +134,10 @@ describe('images of a Dockerfile', () => {
     ['ADD --checksum=sha256:0 https://user:x@[::1]/ /x', 'build-network'],
     ['ADD http://2130706433/ /x', 'build-network'],
     ['ADD http://redis:6379/ /x', 'build-network'],
+    ['ADD https://example.com/x.tgz /x', 'build-network'],
+    ['ADD --checksum=sha256:$SUM https://example.com/x.tgz /x', 'build-network'],
+    ['ADD --chmod=644 https://example.com/x?.git /x', 'build-network'],
+    ['ADD https://93.184.216.34/x /x', 'build-network'],
     ['ARG U=http://10.0.0.1/\nADD $U /x', 'build-network'],
   ])('refuses %s at its line', (instruction, rule) => {
     const { faults } = drawnImages(`FROM a\n\n${instruction}\n`, INPUT);
@@ -146,7 +150,8 @@ describe('images of a Dockerfile', () => {
     'RUN --network=default x',
     'RUN --security=sandbox x',
     'RUN curl --network=host',
-    'ADD https://example.com/x.tgz /x',
+    `ADD --checksum=sha256:${'a'.repeat(64)} https://example.com/x.tgz /x`,
+    'ADD https://github.com/acme/shop.git#v1 /x',
     'ADD src/ /x',
     'ADD $JAR /app.jar',
   ])('has nothing against %s', (instruction) => {
