@@ -40,7 +40,7 @@ export function keepNeighbours({ shares, engine, store, log }: NeighbourOptions)
     const taken = await shares.taken(anew);
     const judged = judge(memory, { at: performance.now(), busy, cores: shares.cores, taken });
     memory = judged.memory;
-    for (const change of judged.changes) await shares.give(change.of.container, change.share);
+    await Promise.all(judged.changes.map((one) => shares.give(one.of.container, one.share)));
     for (const change of judged.changes) await tell(change);
     closer = [...memory.values()].some((one) => one.share !== 'usual');
   }
@@ -67,8 +67,8 @@ export function keepNeighbours({ shares, engine, store, log }: NeighbourOptions)
         fault = messageOf(error);
         if (fault !== before) log.warn({ reason: fault }, 'previews are not kept from slowing each other down');
       });
-      // A look takes a tenth of the time at most.
-      const pause = Math.max(LOOK_MS, 9 * (performance.now() - began));
+      // On a crowded host a look takes long, and is what ends that: half of the time at most.
+      const pause = Math.max(LOOK_MS, performance.now() - began);
       await delay(pause, undefined, { signal: over.signal, ref: false }).catch(() => undefined);
     }
   }

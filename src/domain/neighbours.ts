@@ -66,7 +66,7 @@ export const BUSY = 0.8;
 /** Cores that a preview may use on a busy host. */
 export const GREEDY_CORES = 0.75;
 /** Looks in a row: an app that starts is greedy for a moment. */
-export const GREEDY_LOOKS = 3;
+export const GREEDY_LOOKS = 2;
 /** A container of a greedy preview that uses less is none of its hogs. */
 const IDLE_CORES = 0.05;
 /** A log may grow by so much at once, and by so much a second. */
