@@ -24,8 +24,9 @@ import { runProcess } from './adapters/run-process.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
+import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
-import { buildId } from './domain/names.ts';
+import { buildId, type PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
 import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
@@ -212,6 +213,15 @@ async function start(
     startLimit: config.startLimit * 1000,
   };
 
+  /** At once where it can, since a visitor waits; the hint is for when it cannot. */
+  async function wake(id: PreviewId): Promise<void> {
+    await store.wantRest(id, false);
+    await hints.hint(id);
+    worker
+      .hold(id, (stopping) => wakeNow(deps, id, stopping))
+      .catch((error: unknown) => log.warn({ preview: id, reason: messageOf(error) }, 'it could not be woken at once'));
+  }
+
   const app = createApp({
     routers: [
       webhookRouter({
@@ -221,9 +231,9 @@ async function start(
         hints,
         log,
       }),
-      gatewayPageRouter({ store, hints, domain: config.domain }),
+      gatewayPageRouter({ store, wake, domain: config.domain }),
       apiRouter({
-        ...{ store, hints, adminToken: config.adminToken ?? adminToken?.value ?? '' },
+        ...{ store, hints, wake, adminToken: config.adminToken ?? adminToken?.value ?? '' },
         sweep: (how) => sweeper.sweep(how),
       }),
     ],

@@ -1,6 +1,7 @@
 /** A preview is put to sleep and woken: its containers stop and start, its routes, volumes and images stay. */
 
 import { type LiveBuild, liveBuild, routesTo } from '../domain/live.ts';
+import type { PreviewId } from '../domain/names.ts';
 import type { PreviewKey, PreviewRecord, PreviewState } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import { STOP_GRACE } from '../teardown/retire.ts';
@@ -57,6 +58,12 @@ export async function wakeUp(
   }
   await deps.store.forgetRest(preview.id);
   await deps.gateway.open(preview.id);
+}
+
+/** Wakes it if it sleeps and is not to; the whole of a converge comes with the hint that belongs to it. */
+export async function wakeNow(deps: ConvergeDeps, id: PreviewId, signal: AbortSignal): Promise<void> {
+  const [record, rest] = await Promise.all([deps.store.record(id), deps.store.rest(id)]);
+  if (record && rest.slept && !rest.wanted) await wakeUp(deps, record, record, rest.slept, signal);
 }
 
 interface Said {

@@ -27,8 +27,12 @@ export interface WorkerOptions extends QueueOptions {
 export interface HintWorker {
   /** Previews whose converge is under way here. */
   running(): readonly PreviewId[];
-  /** Does `work` while no converge of the preview runs here; those that come meanwhile wait. @returns false, undone, where one runs. */
-  hold(id: PreviewId, work: () => Promise<void>): Promise<boolean>;
+  /**
+   * Does `work` while no converge of the preview runs here; those that come meanwhile wait. It takes none of the places.
+   * @param work its signal is aborted when Treehouse stops
+   * @returns false, undone, where one runs.
+   */
+  hold(id: PreviewId, work: (signal: AbortSignal) => Promise<void>): Promise<boolean>;
   /** Takes no new jobs, lets the running ones end for `graceMs`, aborts the rest and waits for them too. */
   stop(graceMs: number): Promise<void>;
 }
@@ -194,7 +198,7 @@ export function startWorker(options: WorkerOptions): HintWorker {
     running: () => [...runs.keys()],
     async hold(id, work) {
       if (stopping || runs.has(id)) return false;
-      await alone(newRun(id, undefined), work);
+      await alone(newRun(id, undefined), (run) => work(run.abort.signal));
       return true;
     },
     stop: (graceMs) => {

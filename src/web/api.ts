@@ -11,6 +11,8 @@ import { problem } from './problem.ts';
 export interface ApiDeps {
   readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy' | 'wantRest'> & BuildReader;
   readonly hints: Hints;
+  /** Resolves once it is sure to be woken. */
+  wake(id: PreviewId): Promise<void>;
   readonly sweep: Sweep;
   readonly adminToken: string;
 }
@@ -85,18 +87,19 @@ export function apiRouter(deps: ApiDeps): Router {
     await deps.hints.hint(record.id);
     res.status(202).json({ hinted: record.id });
   });
-  for (const [act, asleep] of [
-    ['sleep', true],
-    ['wake', false],
-  ] as const) {
-    router.post(`/api/v1/previews/:id/${act}`, async (req, res) => {
-      const record = await find(deps, req);
-      if (!record) return notFound(res);
-      await deps.store.wantRest(record.id, asleep);
-      await deps.hints.hint(record.id);
-      res.status(202).json({ hinted: record.id });
-    });
-  }
+  router.post('/api/v1/previews/:id/sleep', async (req, res) => {
+    const record = await find(deps, req);
+    if (!record) return notFound(res);
+    await deps.store.wantRest(record.id, true);
+    await deps.hints.hint(record.id);
+    res.status(202).json({ hinted: record.id });
+  });
+  router.post('/api/v1/previews/:id/wake', async (req, res) => {
+    const record = await find(deps, req);
+    if (!record) return notFound(res);
+    await deps.wake(record.id);
+    res.status(202).json({ hinted: record.id });
+  });
   // What a sweep would do, and doing it.
   router.get('/api/v1/sweep', async (_req, res) => void res.json(await deps.sweep({ dryRun: true })));
   router.post('/api/v1/sweep', async (_req, res) => void res.json(await deps.sweep({ dryRun: false })));

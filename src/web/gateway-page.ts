@@ -1,14 +1,15 @@
 /** `/gateway/page`: the gateway asks here whenever no preview answers; `/gateway/wake`: when somebody visits one that sleeps. */
 import { type RequestHandler, Router } from 'express';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
-import type { Hints, Store } from '../domain/ports.ts';
+import type { Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { type Page, pageFor } from './pages.ts';
 import { problem } from './problem.ts';
 
 export interface GatewayPageDeps {
-  readonly store: Pick<Store, 'record' | 'tail' | 'wantRest'>;
-  readonly hints: Hints;
+  readonly store: Pick<Store, 'record' | 'tail'>;
+  /** Resolves once it is sure to be woken. */
+  wake(id: PreviewId): Promise<void>;
   readonly domain: string;
 }
 
@@ -20,7 +21,7 @@ export function gatewayPageRouter(deps: GatewayPageDeps): Router {
   router.post('/gateway/wake', async (req, res) => {
     const id = parsePreviewId(req.get('X-Treehouse-Preview') ?? '');
     const record = id && (await deps.store.record(id));
-    if (record) await wake(deps, record);
+    if (record) await deps.wake(record.id);
     res.status(record ? 202 : 404).end();
   });
   return router;
@@ -31,7 +32,7 @@ function answer(deps: GatewayPageDeps): RequestHandler {
     const host = req.get('X-Treehouse-Host') ?? '';
     const record = await recordOf(deps, host);
     // The gateway asks by itself, unless it was started anew since or could not reach us.
-    if (record?.state === 'asleep') await wake(deps, record);
+    if (record?.state === 'asleep') await deps.wake(record.id);
     const tail =
       record?.attempt && record.state !== 'removed'
         ? await deps.store.tail(record.id, record.attempt.build, TAIL_LINES)
@@ -42,12 +43,6 @@ function answer(deps: GatewayPageDeps): RequestHandler {
     if (page.retryAfter !== undefined) res.set('Retry-After', String(page.retryAfter));
     send(req.accepts(['html', 'json']) === 'json', page, res);
   };
-}
-
-/** Whoever visits a preview that sleeps, or is about to, wakes it. */
-async function wake(deps: GatewayPageDeps, { id }: PreviewRecord): Promise<void> {
-  await deps.store.wantRest(id, false);
-  await deps.hints.hint(id);
 }
 
 function send(json: boolean, page: Page, res: Parameters<RequestHandler>[1]): void {

@@ -31,7 +31,11 @@ beforeAll(async () => {
     [drowsy]: { url: repos.drowsy.remote, previews: { idle: '2s' } },
   };
   await writeFile(path.join(home, 'treehouse.yml'), JSON.stringify({ repositories }));
-  world = await startWorld({ repositories: {}, home, env: { TREEHOUSE_ADMIN_TOKEN: TOKEN } });
+  world = await startWorld({
+    repositories: {},
+    home,
+    env: { TREEHOUSE_ADMIN_TOKEN: TOKEN, TREEHOUSE_CONCURRENCY: '1' },
+  });
 });
 afterAll(async () => {
   await world?.stop();
@@ -143,4 +147,18 @@ it('one that nobody visits for two seconds sleeps by itself, one that is visited
   await state(id, 'asleep');
   await until('its container is stopped', async () => (await running(id)).length === 0);
   await serves(world, id, 'drowsy');
+});
+
+it('is woken beside a build that takes the only place', async () => {
+  const [id, slow] = [world.idOf(drowsy, 'main'), world.idOf(drowsy, 'slow')];
+  await state(id, 'asleep');
+  await repos.drowsy.branch('slow', 'main');
+  await repos.drowsy.commit({ Dockerfile: 'FROM busybox\nRUN sleep 60\n' });
+  await repos.drowsy.push();
+  await world.pushed(drowsy, 'slow');
+  await until('it is built', async () => (await world.record(slow))?.attempt?.stage === 'build');
+  await serves(world, id, 'drowsy');
+  expect(await world.record(slow)).toMatchObject({ state: 'building' });
+  await repos.drowsy.deleteBranch('slow');
+  await world.pushed(drowsy, 'slow', { deleted: true });
 });

@@ -46,6 +46,7 @@ function memory() {
   const records = new Map<PreviewId, PreviewRecord>();
   const redeploys: PreviewId[] = [];
   const rests: [PreviewId, boolean][] = [];
+  const woken: PreviewId[] = [];
   const hinted: PreviewId[] = [];
   for (const one of [
     EVENTS.reduce(transition, waiting('main')),
@@ -77,7 +78,16 @@ function memory() {
     dryRun,
     lines: [{ what: 'volume', name: 'th-gone--shop_data', action: 'remove', why: 'the branch was deleted' }],
   });
-  return { store, redeploys, rests, hinted, sweep, hints: { hint: async (id: PreviewId) => void hinted.push(id) } };
+  return {
+    store,
+    redeploys,
+    rests,
+    woken,
+    hinted,
+    sweep,
+    wake: async (id: PreviewId) => void woken.push(id),
+    hints: { hint: async (id: PreviewId) => void hinted.push(id) },
+  };
 }
 
 const { log, logged } = keptLog();
@@ -89,7 +99,7 @@ let url: string;
 beforeAll(async () => {
   const app = createApp({
     routers: [
-      gatewayPageRouter({ store: world.store, hints: world.hints, domain: 'preview.localhost' }),
+      gatewayPageRouter({ store: world.store, wake: world.wake, domain: 'preview.localhost' }),
       apiRouter({ ...world, adminToken: TOKEN }),
     ],
     ready: async () => away,
@@ -239,32 +249,29 @@ describe('a redeploy', () => {
 });
 
 describe('sleep', () => {
-  it('is noted first and hinted at then, and so is its end', async () => {
-    for (const [act, wanted] of [
-      ['sleep', true],
-      ['wake', false],
-    ] as const) {
-      const { status, body } = await ask(`/api/v1/previews/main--shop/${act}`, { method: 'POST' });
-      expect([status, body]).toEqual([202, { hinted: 'main--shop' }]);
-      expect([world.rests.pop(), world.hinted.pop()]).toEqual([['main--shop', wanted], 'main--shop']);
-      expect((await ask(`/api/v1/previews/none--shop/${act}`, { method: 'POST' })).status).toBe(404);
-    }
+  it('is noted first and hinted at then', async () => {
+    const { status, body } = await ask('/api/v1/previews/main--shop/sleep', { method: 'POST' });
+    expect([status, body]).toEqual([202, { hinted: 'main--shop' }]);
+    expect([world.rests.pop(), world.hinted.pop()]).toEqual([['main--shop', true], 'main--shop']);
+    expect((await ask('/api/v1/previews/none--shop/sleep', { method: 'POST' })).status).toBe(404);
   });
 
-  it('ends with a visit: the gateway says so, or asks for a page', async () => {
+  it('ends by word, or with a visit: the gateway says so, or asks for a page', async () => {
+    expect((await ask('/api/v1/previews/main--shop/wake', { method: 'POST' })).body).toEqual({ hinted: 'main--shop' });
+    expect((await ask('/api/v1/previews/none--shop/wake', { method: 'POST' })).status).toBe(404);
     const said = await ask('/gateway/wake', { method: 'POST', headers: { 'x-treehouse-preview': 'nap--shop' } });
-    expect([said.status, world.rests.pop(), world.hinted.pop()]).toEqual([202, ['nap--shop', false], 'nap--shop']);
+    expect(said.status).toBe(202);
     const page = await ask('/gateway/page', {
       headers: { 'x-treehouse-host': 'nap--shop.preview.localhost', 'x-treehouse-problem': 'unreachable' },
     });
     expect([page.status, page.headers.get('retry-after')]).toEqual([503, '2']);
     expect(page.text).toContain('The house wakes up');
-    expect([world.rests.pop(), world.hinted.pop()]).toEqual([['nap--shop', false], 'nap--shop']);
+    expect(world.woken).toEqual(['main--shop', 'nap--shop', 'nap--shop']);
     for (const id of ['none--shop', '../x', '']) {
       const headers = { 'x-treehouse-preview': id };
       expect((await ask('/gateway/wake', { method: 'POST', headers })).status).toBe(404);
     }
-    expect([world.rests, world.hinted]).toEqual([[], ['main--shop']]);
+    expect(world.woken).toHaveLength(3);
   });
 });
 
