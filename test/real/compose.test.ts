@@ -13,6 +13,7 @@ import { LABEL } from '../../src/domain/labels.ts';
 import type { Builder, BuildTarget } from '../../src/domain/ports.ts';
 import type { StackBuild } from '../../src/domain/stack.ts';
 import { TreehouseError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
 import { type Court, type Layout, openCourt } from '../support/judge.ts';
 
 const RUN = `test-${randomBytes(4).toString('hex')}`;
@@ -52,15 +53,6 @@ interface Built {
 async function says(service: string, ...command: string[]): Promise<string> {
   const { stdout } = await run('docker', ['run', '--rm', `${RUN}/${service}:1`, ...command]);
   return stdout.trim();
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(TreehouseError);
-  return error as TreehouseError;
 }
 
 // Both must do the same: which one builds depends on what the target needs.

@@ -10,7 +10,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRegistry } from '../../src/adapters/registry.ts';
 import { startRedis } from '../../src/embedded/redis.ts';
 import { startRegistry } from '../../src/embedded/registry.ts';
-import { TreehouseError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
 
 const searchPath = process.env.PATH ?? '';
 const signal = new AbortController().signal;
@@ -35,15 +35,6 @@ async function registry(options: { readonly port?: number } = {}) {
   const running = await startRegistry({ home, searchPath, ...options });
   cleanups.push(() => running.stop());
   return running;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(TreehouseError);
-  return error as TreehouseError;
 }
 
 async function withClient<T>(url: string, act: (client: Redis) => Promise<T>): Promise<T> {

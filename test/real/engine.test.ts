@@ -17,6 +17,7 @@ import type { ObservedStack } from '../../src/domain/observed.ts';
 import type { Engine } from '../../src/domain/ports.ts';
 import { type EmbeddedRegistry, startRegistry } from '../../src/embedded/registry.ts';
 import { TreehouseError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
 
 const RUN = randomBytes(4).toString('hex');
 const INSTANCE = `test-${RUN}`;
@@ -86,15 +87,6 @@ async function linesOf(id: string, options: { tail?: number; follow: boolean }, 
   const lines: string[] = [];
   await engine.logs(id, options, (line) => lines.push(line), signal);
   return lines;
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(TreehouseError);
-  return error as TreehouseError;
 }
 
 /** Whatever carries this run's label; what is on its way out already is waited for. */

@@ -10,6 +10,7 @@ import { branchName, type Commit, repositoryName } from '../../src/domain/names.
 import type { Git, Repository } from '../../src/domain/ports.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { commitBomb } from '../support/bomb.ts';
+import { failureOf } from '../support/failure.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 
 const MIB = 2 ** 20;
@@ -44,15 +45,6 @@ async function world(checkoutSize: number, files?: Parameters<typeof makeRepo>[1
     target: join(folder, 'co'),
     mirror: join(home, 'mirrors', 'acme__shop.git'),
   };
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(TreehouseError);
-  return error as TreehouseError;
 }
 
 /** Fetches the head of main and lays it out. */

@@ -11,6 +11,7 @@ import { repositoryUrl } from '../../src/adapters/repository-url.ts';
 import { branchName, type Commit, repositoryName } from '../../src/domain/names.ts';
 import type { Git, Repository } from '../../src/domain/ports.ts';
 import { TreehouseError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 
 const searchPath = process.env.PATH ?? '';
@@ -52,15 +53,6 @@ async function world(files?: Parameters<typeof makeRepo>[1]): Promise<World> {
 }
 
 const main = branchName('main');
-
-async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(TreehouseError);
-  return error as TreehouseError;
-}
 
 describe('head', () => {
   it('follows a branch through pushes and force-pushes', async () => {

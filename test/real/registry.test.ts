@@ -8,7 +8,7 @@ import { createRegistry } from '../../src/adapters/registry.ts';
 import { runProcess } from '../../src/adapters/run-process.ts';
 import type { Registry } from '../../src/domain/ports.ts';
 import { type EmbeddedRegistry, startRegistry } from '../../src/embedded/registry.ts';
-import { TreehouseError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
 
 const searchPath = process.env.PATH ?? '';
 const DOCKER = 'application/vnd.docker.distribution.manifest.v2+json';
@@ -60,15 +60,6 @@ async function pushImage(path: string, tag: string, content: string, type = DOCK
     config: { mediaType: oci ? `${base}.config.v1+json` : `${base}.container.image.v1+json`, ...config },
     layers: [{ mediaType: oci ? `${base}.layer.v1.tar+gzip` : `${base}.image.rootfs.diff.tar.gzip`, ...layer }],
   });
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<TreehouseError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(TreehouseError);
-  return error as TreehouseError;
 }
 
 async function serving<T>(

@@ -2,20 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { ProcessError, type ProcessRequest, runProcess } from '../../src/adapters/run-process.ts';
 import { TreehouseError } from '../../src/errors.ts';
+import { failureOf } from '../support/failure.ts';
+
+const processFailure = (promise: Promise<unknown>) => failureOf(promise, ProcessError);
 
 const base = { env: { PATH: process.env.PATH ?? '' }, timeoutMs: 30_000, signal: new AbortController().signal };
 
 function shell(script: string, more: Partial<ProcessRequest> = {}) {
   return runProcess({ ...base, command: 'sh', args: ['-c', script], ...more });
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<ProcessError> {
-  const error = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(ProcessError);
-  return error as ProcessError;
 }
 
 function running(text: string): string[] {
@@ -52,7 +46,7 @@ describe('runProcess', () => {
 
   it('names the act and the verb in its error, and no argument', async () => {
     const args = ['compose', '--password', 'hunter2'];
-    const error = await failureOf(runProcess({ ...base, command: '/bin/false', args, act: 'building web' }));
+    const error = await processFailure(runProcess({ ...base, command: '/bin/false', args, act: 'building web' }));
     expect(error.message).toBe('building web failed: false compose exited with code 1');
     expect(error).toMatchObject({
       code: 'process-failed',
@@ -61,13 +55,13 @@ describe('runProcess', () => {
       timedOut: false,
       aborted: false,
     });
-    const secret = await failureOf(runProcess({ ...base, command: 'false', args: ['token=hunter2'] }));
+    const secret = await processFailure(runProcess({ ...base, command: 'false', args: ['token=hunter2'] }));
     expect(secret.message).toBe('false exited with code 1');
   });
 
   it('takes an allowed exit code for an answer', async () => {
     expect((await shell('exit 3', { allowExit: [3] })).exitCode).toBe(3);
-    expect((await failureOf(shell('echo why >&2; exit 4', { allowExit: [3] }))).tail).toBe('why');
+    expect((await processFailure(shell('echo why >&2; exit 4', { allowExit: [3] }))).tail).toBe('why');
   });
 
   it('keeps the end of a long output, and cuts long lines', async () => {
@@ -81,7 +75,7 @@ describe('runProcess', () => {
   });
 
   it('ends the whole group at the time limit', async () => {
-    const error = await failureOf(shell('sleep 98761 & sleep 98761', { timeoutMs: 200 }));
+    const error = await processFailure(shell('sleep 98761 & sleep 98761', { timeoutMs: 200 }));
     expect(error).toMatchObject({ timedOut: true, aborted: false, kind: 'transient', exitCode: undefined });
     expect(error.message).toBe('sh took longer than 0.2 s');
     expect(running('sleep 98761')).toEqual([]);
@@ -91,26 +85,26 @@ describe('runProcess', () => {
     const stop = new AbortController();
     const reason = new TreehouseError('superseded', 'a newer commit came');
     const onLine = () => stop.abort(reason);
-    const error = await failureOf(shell('sleep 98762 & echo up; wait', { signal: stop.signal, onLine }));
+    const error = await processFailure(shell('sleep 98762 & echo up; wait', { signal: stop.signal, onLine }));
     expect(error).toMatchObject({ aborted: true, timedOut: false, cause: reason });
     expect(running('sleep 98762')).toEqual([]);
-    expect((await failureOf(shell('touch /nonexistent/x', { signal: stop.signal }))).aborted).toBe(true);
+    expect((await processFailure(shell('touch /nonexistent/x', { signal: stop.signal }))).aborted).toBe(true);
   });
 
   it('kills what does not heed SIGTERM, after five seconds', async () => {
     const began = performance.now();
     const script = 'trap "" TERM; while :; do sleep 0.2; done; : 98763';
-    expect((await failureOf(shell(script, { timeoutMs: 200 }))).timedOut).toBe(true);
+    expect((await processFailure(shell(script, { timeoutMs: 200 }))).timedOut).toBe(true);
     expect(performance.now() - began).toBeGreaterThan(5_000);
     expect(running('98763')).toEqual([]);
   });
 
   it('does not wait for ever for one that fled its group with the pipes', async () => {
-    expect((await failureOf(shell('setsid sleep 12 & exit 0', { timeoutMs: 100 }))).timedOut).toBe(true);
+    expect((await processFailure(shell('setsid sleep 12 & exit 0', { timeoutMs: 100 }))).timedOut).toBe(true);
   });
 
   it('says that a program is not there', async () => {
-    const error = await failureOf(runProcess({ ...base, command: '/nonexistent/tool', args: ['x'] }));
+    const error = await processFailure(runProcess({ ...base, command: '/nonexistent/tool', args: ['x'] }));
     expect(error.message).toBe('tool x could not be started (ENOENT)');
   });
 });
