@@ -40,9 +40,10 @@ export interface Groups {
   readonly version: string;
 }
 
-export async function groupsOf(docker: Docker): Promise<Groups> {
-  const info = (await docker.info()) as { CgroupDriver?: string; CgroupVersion?: string };
-  return { driver: info.CgroupDriver ?? 'nobody', version: info.CgroupVersion ?? '1' };
+/** And how many cores it has. */
+export async function groupsOf(docker: Docker): Promise<Groups & { readonly cores: number }> {
+  const info = (await docker.info()) as { CgroupDriver?: string; CgroupVersion?: string; NCPU?: number };
+  return { cores: info.NCPU || 1, driver: info.CgroupDriver ?? 'nobody', version: info.CgroupVersion ?? '1' };
 }
 
 /** @returns why the limits cannot be set, if they cannot. */

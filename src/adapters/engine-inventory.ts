@@ -1,10 +1,10 @@
 /** All that this Treehouse has on the engine, in four questions however much it is: what `Engine.observe` tells, of every preview. */
 import type Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
-import { type BuildId, type Commit, type PreviewId, parsePreviewId } from '../domain/names.ts';
+import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedNetwork, ObservedStack } from '../domain/observed.ts';
 import type { Inventory, Owner, Thing } from '../domain/sweep.ts';
-import { exposedAs, keyOf, labelled, namesOf, networkOf, startedAfter } from './engine-labels.ts';
+import { keyOf, labelled, labelledAs, namesOf, networkOf } from './engine-labels.ts';
 
 type Labels = Record<string, string> | undefined;
 
@@ -57,15 +57,10 @@ function ownerOf(labels: Record<string, string>): Owner {
 }
 
 function containerOf(one: Docker.ContainerInfo): ObservedContainer {
-  const labels = one.Labels;
   return {
     id: one.Id,
     name: (one.Names[0] ?? one.Id).replace(/^\//, ''),
-    service: labels[LABEL.service] ?? '',
-    role: labels[LABEL.role] === 'test' ? 'test' : 'app',
-    build: (labels[LABEL.build] ?? '') as BuildId,
-    commit: (labels[LABEL.commit] ?? '') as Commit,
-    config: labels[LABEL.config] ?? '',
+    ...labelledAs(one.Labels),
     running: one.State === 'running' || one.State === 'paused',
     restarting: one.State === 'restarting',
     // The list has these in its text for people alone, of which every engine since 1.10 makes the same words.
@@ -75,8 +70,6 @@ function containerOf(one: Docker.ContainerInfo): ObservedContainer {
     networks: new Map(Object.entries(one.NetworkSettings.Networks).map(([name, { IPAddress }]) => [name, IPAddress])),
     image: one.Image,
     imageId: one.ImageID,
-    after: startedAfter(labels),
-    exposed: exposedAs(labels),
   };
 }
 

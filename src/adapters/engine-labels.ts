@@ -35,15 +35,28 @@ export function keyOf(labels: Record<string, string>): PreviewKey | undefined {
   }
 }
 
+/** What a container's labels say that it is. */
+export function labelledAs(labels: Record<string, string>) {
+  return {
+    service: labels[LABEL.service] ?? '',
+    role: labels[LABEL.role] === 'test' ? ('test' as const) : ('app' as const),
+    build: (labels[LABEL.build] ?? '') as BuildId,
+    commit: (labels[LABEL.commit] ?? '') as Commit,
+    config: labels[LABEL.config] ?? '',
+    after: startedAfter(labels),
+    exposed: exposedAs(labels),
+  };
+}
+
 /** What starts before it when all of it is started again. */
-export function startedAfter(labels: Record<string, string>): ObservedContainer['after'] {
+function startedAfter(labels: Record<string, string>): ObservedContainer['after'] {
   return (labels[LABEL.after] ?? '').split(' ').flatMap((one) => {
     const [service = '', condition] = one.split(':');
     return CONDITIONS.flatMap((known) => (known === condition ? [{ service, condition: known }] : []));
   });
 }
 
-export function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
+function exposedAs(labels: Record<string, string>): ObservedContainer['exposed'] {
   const host = labels[LABEL.host] ?? '';
   const port = Number(labels[LABEL.port]);
   return host === '' || !Number.isInteger(port) ? undefined : { host, port };

@@ -35,8 +35,7 @@ interface Watched {
 /** @throws transient `engine-away` */
 export async function hostShares(options: SharesOptions): Promise<Shares> {
   const { docker, instance, mount = '/sys/fs/cgroup', proc = '/proc' } = options;
-  const groups = await groupsOf(docker);
-  const cores = Number(((await orAway('reading the host', docker.info())) as { NCPU?: number }).NCPU) || 1;
+  const { cores, ...groups } = await orAway('reading the host', groupsOf(docker));
   const busy = cpuMeter(path.join(proc, 'stat'));
   let watched = new Map<string, Watched>();
 

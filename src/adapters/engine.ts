@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
-import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
+import type { PreviewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
@@ -10,7 +10,7 @@ import { abortReason, messageOf, TreehouseError } from '../errors.ts';
 import { away, engineText, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
-import { exposedAs, keyOf, labelled, namesOf, networkOf, startedAfter } from './engine-labels.ts';
+import { keyOf, labelled, labelledAs, namesOf, networkOf } from './engine-labels.ts';
 import { lineSplitter } from './run-process.ts';
 
 /** Where the engine is, as DOCKER_HOST says it: `unix:///path` or `tcp://host:port`; undefined for the usual socket. */
@@ -41,16 +41,11 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
   async function container(id: string): Promise<ObservedContainer | undefined> {
     const info = await orGone(docker.getContainer(id).inspect());
     if (!info) return undefined;
-    const labels = info.Config.Labels ?? {};
     const health = info.State.Health?.Status;
     return {
       id: info.Id,
       name: info.Name.replace(/^\//, ''),
-      service: labels[LABEL.service] ?? '',
-      role: labels[LABEL.role] === 'test' ? 'test' : 'app',
-      build: (labels[LABEL.build] ?? '') as BuildId,
-      commit: (labels[LABEL.commit] ?? '') as Commit,
-      config: labels[LABEL.config] ?? '',
+      ...labelledAs(info.Config.Labels ?? {}),
       running: info.State.Running && !info.State.Restarting,
       restarting: info.State.Restarting,
       exitCode: info.State.ExitCode,
@@ -61,8 +56,6 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       ),
       image: info.Config.Image,
       imageId: info.Image,
-      after: startedAfter(labels),
-      exposed: exposedAs(labels),
     };
   }
 

@@ -1,6 +1,7 @@
 /** Where the store keeps things in Redis, and the few scripts that change them in one step. */
 import type { Redis } from 'ioredis';
 import type { Branch, BuildId, PreviewId, RepositoryName } from '../domain/names.ts';
+import { messageOf, TreehouseError } from '../errors.ts';
 
 /** What the store needs of Redis connections; see queue/redis.ts. */
 export interface Connections {
@@ -42,6 +43,19 @@ export function storeKeys(prefix: string): StoreKeys {
     builds: (preview) => `${prefix}:builds:${preview}`,
     build: (preview, build) => `${prefix}:build:${preview}:${build}`,
     batch: (writer) => `${prefix}:batch:${writer}`,
+  };
+}
+
+/** Asks over one connection; every failure to reach Redis is one error that says what for. @throws transient `queue-away` */
+export function asker(redis: Connections, connection: Redis): <T>(act: string, work: () => Promise<T>) => Promise<T> {
+  return async (act, work) => {
+    try {
+      await redis.ready(connection);
+      return await work();
+    } catch (error) {
+      if (error instanceof TreehouseError && error.code !== 'queue-away') throw error;
+      throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
+    }
   };
 }
 

@@ -7,7 +7,7 @@ import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/previe
 import { messageOf, TreehouseError } from '../errors.ts';
 import { type FollowOptions, followBuild, followEvents, pageOf, type StoredEvent, tailOf } from './event-reader.ts';
 import { eventWriter, type WriterLimits } from './event-writer.ts';
-import { type Connections, storeKeys, swapField } from './redis-keys.ts';
+import { asker, type Connections, storeKeys, swapField } from './redis-keys.ts';
 
 export interface StoreOptions {
   readonly redis: Connections;
@@ -48,6 +48,7 @@ export function openStore(options: StoreOptions): RedisStore {
   const { redis, clock, log } = options;
   const keys = storeKeys(options.prefix ?? 'treehouse');
   const connection = redis.quick();
+  const asking = asker(redis, connection);
   const known = new Map<PreviewId, PreviewKey>();
   const writer = eventWriter({
     redis,
@@ -56,17 +57,6 @@ export function openStore(options: StoreOptions): RedisStore {
     onLoss: (message, error) => log.warn({ reason: messageOf(error) }, message),
     ...(options.limits ? { limits: options.limits } : {}),
   });
-
-  /** Every failure to reach Redis is one error that says what for. */
-  async function asking<T>(act: string, work: () => Promise<T>): Promise<T> {
-    try {
-      await redis.ready(connection);
-      return await work();
-    } catch (error) {
-      if (error instanceof TreehouseError && error.code !== 'queue-away') throw error;
-      throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
-    }
-  }
 
   async function know(key: PreviewKey): Promise<void> {
     const { id, repository, branch } = key;

@@ -3,8 +3,7 @@ import type { Redis } from 'ioredis';
 import type { PullRequestFact } from '../domain/desired.ts';
 import { type Branch, branchName, parsePreviewId, type RepositoryName, repositoryName } from '../domain/names.ts';
 import type { Owner, Place, Thing } from '../domain/sweep.ts';
-import { messageOf, TreehouseError } from '../errors.ts';
-import { type Connections, storeKeys } from './redis-keys.ts';
+import { asker, type Connections, storeKeys } from './redis-keys.ts';
 
 export interface RedisThings extends Place {
   /** What was heard of pull requests, by `repository:branch`. */
@@ -18,15 +17,7 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
   const prefix = options.prefix ?? 'treehouse';
   const keys = storeKeys(prefix);
   const connection = options.redis.quick();
-
-  async function asking<T>(act: string, work: () => Promise<T>): Promise<T> {
-    try {
-      await options.redis.ready(connection);
-      return await work();
-    } catch (error) {
-      throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
-    }
-  }
+  const asking = asker(options.redis, connection);
 
   async function find(): Promise<readonly Thing[]> {
     const things: Thing[] = [];
