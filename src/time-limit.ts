@@ -1,4 +1,4 @@
-/** A time limit beside a signal. */
+/** Time limits: beside a signal, and for work that heeds none. */
 
 export interface TimeLimit {
   /** Aborted when `outer` is, or when the time is over. */
@@ -22,4 +22,13 @@ export function timeLimit(outer: AbortSignal, ms: number, reason?: unknown): Tim
     reached: () => over.signal.aborted,
     clear: () => clearTimeout(timer),
   };
+}
+
+/** What `work` comes to, unless `ms` are over first: then it is no longer waited for. @throws what `late` gives. */
+export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), ms);
+  });
+  return Promise.race([work, over]).finally(() => clearTimeout(timer));
 }

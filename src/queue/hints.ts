@@ -4,6 +4,7 @@ import type { PreviewId } from '../domain/names.ts';
 import { parsePreviewId } from '../domain/names.ts';
 import type { Hints } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { within } from '../time-limit.ts';
 import { DEFAULT_PREFIX, QUEUE, queueKeys } from './names.ts';
 import type { RedisConnections } from './redis.ts';
 
@@ -74,7 +75,7 @@ export function openHints(options: QueueOptions): HintQueue {
   }
 
   return {
-    hint: (id) => within(HINT_MS, `hinting ${id}`, add(id)),
+    hint: (id) => inTime(HINT_MS, `hinting ${id}`, add(id)),
     counts: async () => {
       const open = await queue();
       const [counts, later] = await Promise.all([open.getJobCounts('waiting', 'active'), connection.zcard(keys.later)]);
@@ -115,16 +116,10 @@ export function onHinted(
   return () => connection.disconnect();
 }
 
-async function within<T>(ms: number, act: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
+async function inTime<T>(ms: number, act: string, work: Promise<T>): Promise<T> {
   try {
-    return await Promise.race([work, late]);
+    return await within(ms, work, () => new Error(`no answer within ${ms} ms`));
   } catch (error) {
     throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
-  } finally {
-    clearTimeout(timer);
   }
 }

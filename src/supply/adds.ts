@@ -2,6 +2,7 @@
 import type { Refusal } from '../domain/stack.ts';
 import type { LookUp } from '../domain/supply.ts';
 import { TreehouseError } from '../errors.ts';
+import { within } from '../time-limit.ts';
 import { type Instruction, jsonWords, WHITE } from './dockerfile.ts';
 import { judgeHost, nearness } from './near.ts';
 import { expand } from './shell-words.ts';
@@ -101,7 +102,8 @@ export async function judgeFetched(fetched: readonly Fetched[], on: LookOn): Pro
   const until = performance.now() + LOOK_MS;
   for (const { where, written, name } of fetched) {
     // One after the other: each takes a thread of this process for as long as its server likes.
-    const addresses = answers.get(name) ?? (await within(until - performance.now(), name, on.lookUp(name)));
+    const addresses =
+      answers.get(name) ?? (await within(Math.max(0, until - performance.now()), on.lookUp(name), () => tooLate(name)));
     answers.set(name, addresses);
     const near = addresses.find((one) => isRefused(one, on));
     if (near === undefined) continue;
@@ -120,11 +122,7 @@ function isRefused(address: string, { allowsPrivate }: LookOn): boolean {
   return near === 'machine' || (near === 'private' && !allowsPrivate);
 }
 
-async function within<T>(ms: number, name: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const text = `asking where ${name} leads (ADD in a Dockerfile) took longer than ${LOOK_MS / 1000} s; is its name server up?`;
-    timer = setTimeout(() => reject(new TreehouseError('build-failed', text, { kind: 'transient' })), Math.max(0, ms));
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
+function tooLate(name: string): TreehouseError {
+  const text = `asking where ${name} leads (ADD in a Dockerfile) took longer than ${LOOK_MS / 1000} s; is its name server up?`;
+  return new TreehouseError('build-failed', text, { kind: 'transient' });
 }

@@ -3,7 +3,7 @@ import type { Branch, Commit } from '../domain/names.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { Place, Thing } from '../domain/sweep.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
-import { timeLimit } from '../time-limit.ts';
+import { timeLimit, within } from '../time-limit.ts';
 import { batches } from './batches.ts';
 import type { Seen } from './decide.ts';
 import type { SweepDeps } from './deps.ts';
@@ -65,16 +65,11 @@ async function readPlace(
   place: Place,
   isWanted: Parameters<Place['find']>[0],
 ): Promise<{ readonly place: string; readonly things: readonly Thing[]; readonly reason?: string }> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`it took longer than ${PLACE_MS / 1000} s`)), PLACE_MS);
-  });
+  const late = () => new Error(`it took longer than ${PLACE_MS / 1000} s`);
   try {
-    return { place: place.name, things: await Promise.race([place.find(isWanted), late]) };
+    return { place: place.name, things: await within(PLACE_MS, place.find(isWanted), late) };
   } catch (error) {
     return { place: place.name, things: [], reason: messageOf(error) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 
