@@ -1,4 +1,6 @@
-/** Starts the stopped containers of a live build again. */
+/** Starts the stopped containers of a live build again, and leads the gateway to where they are now. */
+import { routesTo } from '../domain/live.ts';
+import type { BuildId } from '../domain/names.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import type { StackService } from '../domain/stack.ts';
@@ -10,11 +12,12 @@ import { laySecretsAgain } from './secrets.ts';
 export async function bringUpAgain(
   deps: ConvergeDeps,
   preview: PreviewKey,
+  build: BuildId,
   containers: readonly ObservedContainer[],
   signal: AbortSignal,
-): Promise<readonly ObservedContainer[]> {
+): Promise<void> {
   const redact = await laySecretsAgain(deps, preview, containers, signal);
-  return bringUp({
+  const running = await bringUp({
     engine: deps.engine,
     probe: deps.probe,
     preview,
@@ -23,6 +26,7 @@ export async function bringUpAgain(
     onLine: (line) => deps.log.info({ preview: preview.id, line: redact(line) }, 'mending'),
     signal,
   });
+  await deps.gateway.setRoutes(preview.id, routesTo(preview, build, running));
 }
 
 function serviceOf(container: ObservedContainer): StackService {

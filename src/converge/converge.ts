@@ -13,7 +13,7 @@ import type { ConvergeDeps } from './deps.ts';
 import { observeWorld, type World } from './observe.ts';
 import { repair } from './repair.ts';
 import { putToSleep, wakeUp } from './rest.ts';
-import { urlsOf } from './route.ts';
+import { sayOfLive } from './say.ts';
 import { sweepSecrets } from './secrets.ts';
 import { takeDown } from './take-down.ts';
 
@@ -112,19 +112,7 @@ async function settle(
   await retire(deps, preview, repository, live);
   await sweepSecrets(deps, preview);
   if (record?.state !== 'live' || record.serving?.build !== live.build) {
-    const at = deps.clock.now();
-    await deps.store.append({
-      type: 'preview.observed',
-      at,
-      preview: preview.id,
-      state: 'live',
-      cause: 'serves the newest commit',
-      serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
-      urls: urlsOf(
-        deps,
-        live.containers.flatMap((one) => (one.exposed ? [one.exposed.host] : [])),
-      ),
-    });
+    await sayOfLive(deps, preview, record, live, { state: 'live', cause: 'serves the newest commit' });
   }
   return { kind: 'done' };
 }

@@ -1,6 +1,5 @@
 /** The right commit is there but does not answer (a restarted engine, a container that ended, another address): mended without a build. */
 
-import { routesTo } from '../domain/live.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import { bringUpAgain } from './bring-up-again.ts';
@@ -19,8 +18,7 @@ export async function repair(
   try {
     // One that ended well by itself and is not exposed was a one-shot and stays ended.
     const wanted = live.containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);
-    const containers = await bringUpAgain(deps, preview, wanted, signal);
-    await deps.gateway.setRoutes(preview.id, routesTo(preview, live.build, containers));
+    await bringUpAgain(deps, preview, live.build, wanted, signal);
     deps.log.info({ preview: preview.id, build: live.build }, 'what ran was mended');
     return true;
   } catch (error) {

@@ -1,13 +1,13 @@
 /** A preview is put to sleep and woken: its containers stop and start, its routes, volumes and images stay. */
 
-import { type LiveBuild, liveBuild, routesTo } from '../domain/live.ts';
+import { type LiveBuild, liveBuild } from '../domain/live.ts';
 import type { PreviewId } from '../domain/names.ts';
-import type { PreviewKey, PreviewRecord, PreviewState } from '../domain/preview.ts';
+import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import { STOP_GRACE } from '../teardown/retire.ts';
 import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { urlsOf } from './route.ts';
+import { type Said, sayOfLive } from './say.ts';
 
 /** Stops what runs; who comes from now on waits at the gateway and wakes it. */
 export async function putToSleep(
@@ -28,7 +28,10 @@ export async function putToSleep(
     await Promise.all(running.map((one) => deps.engine.stop(one.id, STOP_GRACE)));
   }
   if (record?.state === 'asleep') return;
-  await say(deps, preview, record, live, { state: 'asleep', cause: 'nobody visits it; the next visitor wakes it' });
+  await sayOfLive(deps, preview, record, live, {
+    state: 'asleep',
+    cause: 'nobody visits it; the next visitor wakes it',
+  });
 }
 
 /**
@@ -45,12 +48,11 @@ export async function wakeUp(
   const [stack, routes] = await Promise.all([deps.engine.observe(preview.id), deps.gateway.routesOf(preview.id)]);
   const live = liveBuild(stack, routes);
   if (live && slept.length > 0) {
-    await say(deps, preview, record, live, { state: 'waking', cause: 'a visitor wakes it' });
+    await sayOfLive(deps, preview, record, live, { state: 'waking', cause: 'a visitor wakes it' });
     try {
       const awake = live.containers.filter((one) => slept.includes(one.id));
-      const containers = await bringUpAgain(deps, preview, awake, signal);
-      await deps.gateway.setRoutes(preview.id, routesTo(preview, live.build, containers));
-      await say(deps, preview, record, live, asBefore(record, live));
+      await bringUpAgain(deps, preview, live.build, awake, signal);
+      await sayOfLive(deps, preview, record, live, asBefore(record, live));
     } catch (error) {
       if (signal.aborted) throw error;
       deps.log.warn({ preview: preview.id, reason: messageOf(error) }, 'it could not be woken');
@@ -66,36 +68,9 @@ export async function wakeNow(deps: ConvergeDeps, id: PreviewId, signal: AbortSi
   if (record && rest.slept && !rest.wanted) await wakeUp(deps, record, record, rest.slept, signal);
 }
 
-interface Said {
-  readonly state: PreviewState;
-  readonly cause: string;
-}
-
 /** What it was before it slept. */
 function asBefore(record: PreviewRecord | undefined, live: LiveBuild): Said {
   const last = record?.attempt;
   if (last?.outcome !== 'failed' || last.commit === live.commit) return { state: 'live', cause: 'it was woken' };
   return { state: 'outdated', cause: `${last.stage ?? 'the build'} failed: ${last.message ?? ''}` };
-}
-
-async function say(
-  deps: ConvergeDeps,
-  preview: PreviewKey,
-  record: PreviewRecord | undefined,
-  live: LiveBuild,
-  { state, cause }: Said,
-): Promise<void> {
-  const at = deps.clock.now();
-  await deps.store.append({
-    type: 'preview.observed',
-    at,
-    preview: preview.id,
-    state,
-    cause,
-    serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
-    urls: urlsOf(
-      deps,
-      live.containers.flatMap((one) => (one.exposed ? [one.exposed.host] : [])),
-    ),
-  });
 }

@@ -1,10 +1,10 @@
 /** Does what was decided. Whatever goes wrong with one thing is said, and keeps no other from being done. */
 import { type PreviewId, previewId } from '../domain/names.ts';
-import type { Repository } from '../domain/ports.ts';
 import type { Decision, Owner, SweepLine, Thing } from '../domain/sweep.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { previewOf } from './decide.ts';
 import type { SweepDeps } from './deps.ts';
+import { grouped } from './grouped.ts';
 import { readHeads } from './observe.ts';
 import { branchKey, couldBeOf, standings } from './standing.ts';
 
@@ -28,7 +28,10 @@ export async function carryOut(
       await deps.hints.hint(one.id);
     });
   }
-  for (const [id, group] of grouped(deps.repositories, decisions)) {
+  // By the preview whose converge must not run meanwhile.
+  const slugs = new Map(deps.repositories.map((one) => [one.name, one.slug]));
+  const removals = decisions.filter((one) => one.action === 'remove');
+  for (const [id, group] of grouped(removals, (one) => previewOf(one.thing.owner, slugs))) {
     const removeAll = async (): Promise<void> => {
       for (const one of group) {
         await attempt(lines, one, () => {
@@ -66,23 +69,6 @@ async function attempt(lines: Map<Decision, SweepLine>, one: Decision, act: () =
   } catch (error) {
     lines.set(one, { ...lineOf(one), failed: messageOf(error) });
   }
-}
-
-/** By the preview whose converge must not run meanwhile. */
-function grouped(
-  repositories: readonly Repository[],
-  decisions: readonly Decision[],
-): ReadonlyMap<PreviewId | undefined, readonly Removal[]> {
-  const slugs = new Map(repositories.map((one) => [one.name, one.slug]));
-  const groups = new Map<PreviewId | undefined, Removal[]>();
-  for (const one of decisions) {
-    if (one.action !== 'remove') continue;
-    const id = previewOf(one.thing.owner, slugs);
-    const group = groups.get(id);
-    if (group) group.push(one);
-    else groups.set(id, [one]);
-  }
-  return groups;
 }
 
 /** Why the things of a preview are to stay after all; asks the remote once more. */

@@ -6,6 +6,7 @@ import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import { type Decision, KINDS, type Owner, type Thing } from '../domain/sweep.ts';
 import { driftOf, staleBuild } from './drift.ts';
+import { grouped } from './grouped.ts';
 import { type PullRequests, type RepositoryState, type Standings, standings } from './standing.ts';
 
 /** The world at one time. */
@@ -79,7 +80,7 @@ function unreadLines(seen: Seen): Decision[] {
 /** Hints for previews that are not as they should be, and for those that should not be at all. */
 function previewLines(seen: Seen, should: Standings, isFirst: boolean): Decision[] {
   const records = new Map(seen.records.map((one) => [one.id, one]));
-  const routes = byPreview(seen.routes);
+  const routes = grouped(seen.routes, (one) => one.preview);
   const lines: Decision[] = [];
   const hint = (id: PreviewId, know: PreviewKey | undefined, why: string): void => {
     if (isFirst || !seen.later.has(id)) lines.push({ what: 'preview', name: id, action: 'hint', why, id, know });
@@ -165,14 +166,4 @@ export function previewOf(owner: Owner, slugs: ReadonlyMap<string, string>): Pre
   if (owner.kind !== 'branch') return undefined;
   const slug = slugs.get(owner.repository);
   return slug === undefined ? undefined : previewId(slug, owner.branch);
-}
-
-function byPreview(routes: readonly Route[]): ReadonlyMap<PreviewId, readonly Route[]> {
-  const groups = new Map<PreviewId, Route[]>();
-  for (const route of routes) {
-    const group = groups.get(route.preview);
-    if (group) group.push(route);
-    else groups.set(route.preview, [route]);
-  }
-  return groups;
 }

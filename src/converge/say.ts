@@ -1,0 +1,33 @@
+/** What the world was found to be, or made to be without a build, as an event. */
+import type { LiveBuild } from '../domain/live.ts';
+import type { PreviewKey, PreviewRecord, PreviewState } from '../domain/preview.ts';
+import type { ConvergeDeps } from './deps.ts';
+import { urlsOf } from './route.ts';
+
+export interface Said {
+  readonly state: PreviewState;
+  readonly cause: string;
+}
+
+/** Of a preview that has a live build, whether it runs or sleeps. */
+export async function sayOfLive(
+  deps: Pick<ConvergeDeps, 'clock' | 'store' | 'urlOf'>,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  live: LiveBuild,
+  { state, cause }: Said,
+): Promise<void> {
+  const at = deps.clock.now();
+  await deps.store.append({
+    type: 'preview.observed',
+    at,
+    preview: preview.id,
+    state,
+    cause,
+    serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
+    urls: urlsOf(
+      deps,
+      live.containers.flatMap((one) => (one.exposed ? [one.exposed.host] : [])),
+    ),
+  });
+}
