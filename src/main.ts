@@ -28,6 +28,7 @@ import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
 import { buildId, type PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
+import type { OnOutage } from './embedded/keep.ts';
 import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
 import { startRegistry } from './embedded/registry.ts';
@@ -130,12 +131,22 @@ async function start(
 
   const redis =
     config.redisUrl === undefined
-      ? await startRedis({ home: config.home, searchPath: config.path, signal })
+      ? await startRedis({
+          home: config.home,
+          searchPath: config.path,
+          signal,
+          onOutage: said(log, 'the embedded Redis'),
+        })
       : undefined;
   if (redis) undo.push(() => redis.stop());
   const registry =
     config.registry === undefined
-      ? await startRegistry({ home: config.home, searchPath: config.path, signal })
+      ? await startRegistry({
+          home: config.home,
+          searchPath: config.path,
+          signal,
+          onOutage: said(log, 'the embedded registry'),
+        })
       : undefined;
   if (registry) undo.push(() => registry.stop());
   const nginx = await startNginx({
@@ -145,6 +156,7 @@ async function start(
     domain: config.domain,
     pages: `${config.host}:${config.port}`,
     signal,
+    onOutage: said(log, 'the gateway', () => void tellOfSleepers()),
   });
   undo.push(() => nginx.stop());
 
@@ -220,6 +232,15 @@ async function start(
     worker
       .hold(id, (stopping) => wakeNow(deps, id, stopping))
       .catch((error: unknown) => log.warn({ preview: id, reason: messageOf(error) }, 'it could not be woken at once'));
+  }
+
+  /** An nginx that was started again has forgotten who sleeps: their converge tells it. */
+  async function tellOfSleepers(): Promise<void> {
+    try {
+      for (const one of await store.records()) if (one.state === 'asleep') await hints.hint(one.id);
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, 'the gateway was not told who sleeps');
+    }
   }
 
   const app = createApp({
@@ -308,6 +329,17 @@ async function start(
       }
     },
     stop,
+  };
+}
+
+/** Says an outage of a part in the log. */
+function said(log: Logger, part: string, back?: () => void): OnOutage {
+  return {
+    away: (reason) => log.warn({ part, reason }, 'a part ended and is started again'),
+    back: () => {
+      log.info({ part }, 'a part is back');
+      back?.();
+    },
   };
 }
 

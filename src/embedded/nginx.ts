@@ -7,8 +7,9 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NginxGateway } from '../adapters/nginx-gateway.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
-import { type ChildExit, findProgram, startChild } from './child.ts';
+import { findProgram } from './child.ts';
 import { type Claim, claimFolder } from './claim.ts';
+import { keepChild, type OnOutage } from './keep.ts';
 import { type Frame, install, luaModules, missing, type NginxSettings, nginxArguments } from './nginx-config.ts';
 
 export type { NginxSettings } from './nginx-config.ts';
@@ -22,14 +23,13 @@ export interface NginxOptions extends NginxSettings {
   /** Default: the nginx of the system's folders. */
   readonly program?: string;
   readonly signal?: AbortSignal;
+  readonly onOutage?: OnOutage;
 }
 
 export interface EmbeddedNginx {
   readonly gateway: NginxGateway;
   /** The master's. */
   readonly pid: number;
-  /** Resolves at nginx's end, asked for or not. */
-  readonly exited: Promise<ChildExit>;
   /** Takes the settings over without losing a route; false where no byte of the configuration changes. */
   reload(settings: NginxSettings): Promise<boolean>;
   /** Lets requests end for 3 s, then ends them. */
@@ -60,7 +60,7 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
     const temporary = await makeTemporary(folder);
     const frame = { program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port };
     const { revision } = await install(frame, options);
-    return await run(frame, revision, claim, options.signal);
+    return await run(frame, revision, claim, options);
   } catch (error) {
     await removeFiles(folder);
     await claim.release();
@@ -68,8 +68,14 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
   }
 }
 
-async function run(frame: Frame, revision: string, claim: Claim, signal?: AbortSignal): Promise<EmbeddedNginx> {
-  const child = await startChild({
+async function run(
+  frame: Frame,
+  installed: string,
+  claim: Claim,
+  { signal, onOutage }: Pick<NginxOptions, 'signal' | 'onOutage'>,
+): Promise<EmbeddedNginx> {
+  let revision = installed;
+  const child = await keepChild({
     name: 'the gateway (nginx)',
     command: frame.program,
     args: nginxArguments(frame.folder),
@@ -79,32 +85,34 @@ async function run(frame: Frame, revision: string, claim: Claim, signal?: AbortS
       { signal: 'SIGQUIT', wait: 3_000 },
       { signal: 'SIGTERM', wait: 2_000 },
     ],
+    // nginx does not take over the socket of one that was killed.
+    clear: () => rm(frame.control, { force: true }),
+    onOutage,
     ...(signal && { signal }),
   });
-  const exited = child.exited.finally(async () => {
-    await removeFiles(frame.folder);
-    await claim.release();
-  });
-  // Whoever waits for it hears of a failure; nobody has to.
-  exited.catch(() => undefined);
   return {
     gateway: new NginxGateway({ controlSocket: frame.control, routesFile: join(frame.folder, 'routes.txt') }),
-    pid: child.pid,
-    exited,
-    reload: (settings) => reload(frame, child.pid, settings),
+    get pid() {
+      return child.pid;
+    },
+    async reload(settings) {
+      const { changed, revision: next } = await install(frame, settings);
+      revision = next;
+      if (changed) await takeOver(frame, child.pid, revision);
+      return changed;
+    },
     async stop() {
       await child.stop();
-      await exited;
+      await removeFiles(frame.folder);
+      await claim.release();
     },
   };
 }
 
-async function reload(frame: Frame, pid: number, settings: NginxSettings): Promise<boolean> {
-  const { changed, revision } = await install(frame, settings);
-  if (!changed) return false;
+async function takeOver(frame: Frame, pid: number, revision: string): Promise<void> {
   process.kill(pid, 'SIGHUP');
   const taken = async () => (await ask(frame.control, '/ready').catch(() => '')) === revision;
-  if (await eventually(taken, RELOADED_WITHIN)) return true;
+  if (await eventually(taken, RELOADED_WITHIN)) return;
   const text = `reloading the gateway: nginx keeps its old configuration; ${join(frame.folder, 'error.log')} says why`;
   throw new TreehouseError('route-failed', text);
 }

@@ -1,11 +1,11 @@
-/** The Redis of an `up` for which none is configured: on loopback, with a password, its data in Treehouse's home. */
+/** The Redis of an `up` for which none is configured: on loopback, with a password, its data in Treehouse's home; started again if it dies. */
 import { randomBytes } from 'node:crypto';
 import { rename, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { messageOf, TreehouseError } from '../errors.ts';
-import { type ChildExit, startChild } from './child.ts';
 import { claimFolder, freePort } from './claim.ts';
+import { keepChild, type OnOutage } from './keep.ts';
 
 export interface EmbeddedRedisOptions {
   /** Treehouse's home; the data is in `redis` under it. */
@@ -16,14 +16,13 @@ export interface EmbeddedRedisOptions {
   readonly port?: number;
   readonly signal?: AbortSignal;
   onLine?(line: string): void;
+  readonly onOutage?: OnOutage;
 }
 
 export interface EmbeddedRedis {
   /** `redis://:password@127.0.0.1:port`; the password is new at each start. */
   readonly url: string;
   readonly pid: number;
-  /** Resolves at its end, asked for or not. */
-  readonly exited: Promise<ChildExit>;
   stop(): Promise<void>;
 }
 
@@ -46,7 +45,7 @@ export async function startRedis(options: EmbeddedRedisOptions): Promise<Embedde
     const config = join(folder, 'redis.conf');
     await writeFile(`${config}.new`, configuration(folder, port, password), { mode: 0o600 });
     await rename(`${config}.new`, config);
-    const child = await startChild({
+    const child = await keepChild({
       name: 'the embedded Redis',
       command: PROGRAM,
       args: [config],
@@ -56,11 +55,13 @@ export async function startRedis(options: EmbeddedRedisOptions): Promise<Embedde
       readyWithin: READY_MS,
       ...(options.signal ? { signal: options.signal } : {}),
       ...(options.onLine ? { onLine: options.onLine } : {}),
+      onOutage: options.onOutage,
     });
     return {
       url: `redis://:${password}@127.0.0.1:${port}`,
-      pid: child.pid,
-      exited: child.exited,
+      get pid() {
+        return child.pid;
+      },
       async stop() {
         await child.stop();
         await claim.release();

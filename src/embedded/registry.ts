@@ -6,8 +6,8 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runProcess } from '../adapters/run-process.ts';
 import { TreehouseError } from '../errors.ts';
-import { type Child, startChild } from './child.ts';
 import { claimFolder, freePort, tryPort } from './claim.ts';
+import { type Kept, keepChild, type OnOutage } from './keep.ts';
 
 export interface EmbeddedRegistryOptions {
   /** Treehouse's home; the images are in `registry` under it. */
@@ -17,6 +17,7 @@ export interface EmbeddedRegistryOptions {
   /** Unless told, the one it had in this home before, if it is free. */
   readonly port?: number;
   readonly signal?: AbortSignal;
+  readonly onOutage?: OnOutage;
 }
 
 export interface EmbeddedRegistry {
@@ -46,7 +47,7 @@ export async function startRegistry(options: EmbeddedRegistryOptions): Promise<E
   const config = join(folder, 'config.yml');
   const log = cappedLog(join(folder, 'registry.log'));
   const launch = (address: string, signal?: AbortSignal) =>
-    startChild({
+    keepChild({
       name: 'the embedded registry',
       command: PROGRAM,
       args: ['serve', config],
@@ -54,13 +55,14 @@ export async function startRegistry(options: EmbeddedRegistryOptions): Promise<E
       env,
       ready: () => answers(address),
       onLine: log.write,
+      onOutage: options.onOutage,
       ...(signal ? { signal } : {}),
     });
   try {
     const port = await choosePort(folder, options.port);
     const address = `127.0.0.1:${port}`;
     await writeAside(config, configuration(folder, address));
-    let child: Child = await launch(address, options.signal);
+    let child: Kept = await launch(address, options.signal);
     await writeAside(join(folder, 'port'), `${port}\n`);
     return {
       address,

@@ -4,10 +4,12 @@ import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createRegistry } from '../../src/adapters/registry.ts';
+import type { OnOutage } from '../../src/embedded/keep.ts';
 import { startRedis } from '../../src/embedded/redis.ts';
 import { startRegistry } from '../../src/embedded/registry.ts';
 import { failureOf } from '../support/failure.ts';
@@ -25,7 +27,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function redis(options: { readonly port?: number } = {}) {
+async function redis(options: { readonly port?: number; readonly onOutage?: OnOutage } = {}) {
   const running = await startRedis({ home, searchPath, ...options });
   cleanups.push(() => running.stop());
   return running;
@@ -110,10 +112,47 @@ describe('the embedded Redis', () => {
     expect(await withClient(again.url, (client) => client.get('a'))).toBe('1');
   });
 
-  it('says when it ends unasked', async () => {
-    const running = await redis();
+  it('is started again where it was, with what it was told, each time that it ends unasked, and says so', async () => {
+    const said: string[] = [];
+    const onOutage = { away: (why: string) => said.push(why), back: () => said.push('back') };
+    const running = await redis({ onOutage });
+    await withClient(running.url, async (client) => {
+      await client.set('a', '1');
+      // What is not on disk yet is lost with it.
+      await client.config('SET', 'appendfsync', 'always');
+      await client.set('b', '2');
+    });
+    for (const times of [1, 2]) {
+      const killed = running.pid;
+      process.kill(killed, 'SIGKILL');
+      await vi.waitFor(() => expect(said.filter((one) => one === 'back')).toHaveLength(times), { timeout: 20_000 });
+      expect(running.pid).not.toBe(killed);
+      expect(await withClient(running.url, (client) => client.mget('a', 'b'))).toEqual(['1', '2']);
+    }
+    expect(said[0]).toContain('SIGKILL');
+    expect(said).toHaveLength(4);
+    await running.stop();
+    await delay(200);
+    expect(isAlive(running.pid)).toBe(false);
+  });
+
+  it('that cannot be started again is tried until it can, and no more once it is stopped', async () => {
+    const said: string[] = [];
+    const running = await redis({ onOutage: { away: (why) => said.push(why), back: () => said.push('back') } });
+    const config = join(home, 'redis', 'redis.conf');
+    const good = await readFile(config, 'utf8');
+    await writeFile(config, 'nonsense\n');
     process.kill(running.pid, 'SIGKILL');
-    expect(await running.exited).toMatchObject({ signal: 'SIGKILL', asked: false });
+    await vi.waitFor(() => expect(said).toHaveLength(2), { timeout: 20_000 });
+    expect(said[1]).toMatch(/^the embedded Redis ended with code 1 before it was ready/);
+    await writeFile(config, good);
+    await vi.waitFor(() => expect(said.at(-1)).toBe('back'), { timeout: 20_000 });
+    await writeFile(config, 'nonsense\n');
+    process.kill(running.pid, 'SIGKILL');
+    await vi.waitFor(() => expect(said).toHaveLength(5), { timeout: 20_000 });
+    await running.stop();
+    await writeFile(config, good);
+    expect(said).toHaveLength(5);
   });
 
   it('is not started twice in one home', async () => {

@@ -18,6 +18,7 @@ const cleanUps: (() => unknown)[] = [];
 let home: string;
 let options: NginxOptions;
 let nginx: EmbeddedNginx;
+const outages: string[] = [];
 let pages: Served;
 /** Previews that the gateway asked to wake. */
 const wakes: string[] = [];
@@ -47,7 +48,8 @@ beforeAll(async () => {
     response.writeHead(404, { 'content-type': 'application/json' });
     response.end(JSON.stringify({ page: true, method: request.method, url: request.url, headers: request.headers }));
   });
-  options = { home, domain: DOMAIN, pages: pages.address, port: await freePort() };
+  const onOutage = { away: (why: string) => outages.push(`away: ${why}`), back: () => outages.push('back') };
+  options = { home, domain: DOMAIN, pages: pages.address, port: await freePort(), onOutage };
   nginx = await startNginx(options);
 });
 
@@ -486,12 +488,12 @@ describe('routes', () => {
     const app = await serve((_, response) => response.end('still here'));
     await route('kill--shop', app.address);
     const before = await nginx.gateway.routes();
-    process.kill(nginx.pid, 'SIGKILL');
-    expect(await nginx.exited).toEqual({ code: null, signal: 'SIGKILL', asked: false });
-    const away = nginx.gateway.setRoutes('kill--shop' as PreviewId, []);
-    await expect(away).rejects.toMatchObject({ code: 'route-failed', kind: 'transient' });
-    await nginx.stop();
-    nginx = await startNginx(options);
+    const killed = nginx.pid;
+    const workers = await workersOf(killed);
+    process.kill(killed, 'SIGKILL');
+    await vi.waitFor(() => expect(outages).toEqual(['away: it was ended by SIGKILL', 'back']), until);
+    expect(nginx.pid).not.toBe(killed);
+    expect(await Promise.all(workers.map(isRunning))).toEqual([false, false]);
     expect(byHost(await nginx.gateway.routes())).toEqual(byHost(before));
     expect((await get(`kill--shop.${DOMAIN}`)).text).toBe('still here');
   });
@@ -634,8 +636,9 @@ describe('starting', () => {
 
 test('stopping leaves no process, no socket and no temporary folder', async () => {
   const temporary = await readFile(join(home, 'nginx', 'temporary'), 'utf8');
+  const { pid } = nginx;
   await nginx.stop();
-  expect(await nginx.exited).toMatchObject({ asked: true });
+  expect(await isRunning(pid)).toBe(false);
   expect(await readdir(join(home, 'nginx'))).not.toContain('control.sock');
   await expect(stat(temporary)).rejects.toMatchObject({ code: 'ENOENT' });
   await expect(get(`nobody.${DOMAIN}`)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
