@@ -1,7 +1,7 @@
 /** The one operation: observe, decide, take the steps, until what runs is what should. */
 import { BRANCH_DELETED } from '../domain/desired.ts';
 import { isServing } from '../domain/live.ts';
-import type { Commit, PreviewId } from '../domain/names.ts';
+import { type Commit, type PreviewId, shortCommit } from '../domain/names.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
 import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
@@ -49,6 +49,10 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   // Also of a commit that is not tried again: its dead build left them all the same.
   await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
   if (!anew && hasFailed(record, commit)) {
+    // What serves in its place may have been ended by others.
+    if (world.live && !isServing(world, preview) && !(await repair(deps, preview, world, context.signal))) {
+      return { kind: 'again', cause: `what serves in place of ${shortCommit(commit)} could not be mended` };
+    }
     return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
   }
   if (rest.wanted) {
@@ -61,9 +65,9 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
 
 function causeOf(world: World, commit: Commit, anew: boolean): string {
   if (anew) return 'a redeploy was asked for';
-  if (!world.live) return `the branch is at ${commit.slice(0, 12)} and nothing serves it yet`;
+  if (!world.live) return `the branch is at ${shortCommit(commit)} and nothing serves it yet`;
   if (world.live.commit === commit) return 'what served this commit does not run any more';
-  return `the branch moved from ${world.live.commit.slice(0, 12)} to ${commit.slice(0, 12)}`;
+  return `the branch moved from ${shortCommit(world.live.commit)} to ${shortCommit(commit)}`;
 }
 
 async function remove(

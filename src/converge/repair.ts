@@ -1,4 +1,4 @@
-/** The right commit is there but does not answer (a restarted engine, a container that ended, another address): mended without a build. */
+/** What should serve is there but does not answer (a restarted engine, a container that ended, another address): mended without a build. */
 
 import type { PreviewKey } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
@@ -6,7 +6,7 @@ import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
 import type { World } from './observe.ts';
 
-/** @returns whether the live build serves now; where not, it is built anew. */
+/** @returns whether the live build serves now. */
 export async function repair(
   deps: ConvergeDeps,
   preview: PreviewKey,
@@ -23,7 +23,7 @@ export async function repair(
     return true;
   } catch (error) {
     if (signal.aborted) throw error;
-    deps.log.warn({ preview: preview.id, reason: messageOf(error) }, 'what ran could not be mended; it is built anew');
+    deps.log.warn({ preview: preview.id, reason: messageOf(error) }, 'what ran could not be mended');
     return false;
   }
 }

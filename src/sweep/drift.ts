@@ -29,7 +29,10 @@ export function driftOf(seen: {
     if (!isServing({ live, routes }, key)) return `it has ${short}, and not all of it answers where it should`;
     return record.state === 'live' ? undefined : `it serves ${short}, and is known as ${record.state}`;
   }
-  if (hasFailed(record, commit)) return undefined;
+  if (hasFailed(record, commit)) {
+    if (!live || isServing({ live, routes }, key)) return undefined;
+    return `it serves ${shortCommit(live.commit)}, since ${short} failed, and not all of it answers where it should`;
+  }
   return live
     ? `it serves ${shortCommit(live.commit)}, and the branch is at ${short}`
     : `the branch is at ${short}, and nothing serves it`;

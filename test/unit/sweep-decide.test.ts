@@ -131,6 +131,16 @@ describe('previews that should be', () => {
       undefined,
     ],
     [
+      'failed for good at this commit, and what serves in its place was ended',
+      {
+        ...worldOf([altered(whole(MAIN, OTHER), { running: false })]),
+        records: [
+          { ...failed, state: 'outdated', attempt: { ...failed.attempt, outcome: 'failed', kind: 'terminal' } },
+        ],
+      },
+      'it serves 222222222222, since 111111111111 failed, and not all of it answers where it should',
+    ],
+    [
       'failed for now, and wait for their next try',
       { stacks: new Map(), routes: [], later: new Set([MAIN.id]) },
       undefined,
