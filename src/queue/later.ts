@@ -4,7 +4,7 @@ import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import type { Outcome } from '../domain/outcome.ts';
 import type { Hints } from '../domain/ports.ts';
 import { queueKeys } from './names.ts';
-import { backOff, CRASHES_MAX } from './outcome.ts';
+import { backOff, CRASHES_MAX, LONGEST_PAUSE_MS } from './outcome.ts';
 
 /** Removes an entry unless it was given another time meanwhile. */
 const REMOVE_IF_SAME = `
@@ -52,7 +52,10 @@ async function forget(redis: Redis, prefix: string, id: PreviewId): Promise<void
 /** Hints what is due. First the hint, then the removal: a crash between them hints twice, which costs nothing. */
 export async function promote(redis: Redis, prefix: string, hints: Hints): Promise<void> {
   const key = queueKeys(prefix).later;
-  const due = await redis.zrangebyscore(key, 0, Date.now(), 'WITHSCORES', 'LIMIT', 0, 100);
+  const now = Date.now();
+  const due = await redis.zrangebyscore(key, 0, now, 'WITHSCORES', 'LIMIT', 0, 100);
+  // Nobody asks for a longer pause: the clock was set back since.
+  due.push(...(await redis.zrangebyscore(key, now + LONGEST_PAUSE_MS + 1, '+inf', 'WITHSCORES', 'LIMIT', 0, 100)));
   for (let at = 0; at + 1 < due.length; at += 2) {
     const [member, score] = [due[at] ?? '', due[at + 1] ?? ''];
     const id = parsePreviewId(member);

@@ -5,7 +5,8 @@ import { messageOf, TreehouseError } from '../errors.ts';
 /** Errors that nobody foresaw are tried again, but only so often in a row. */
 export const CRASHES_MAX = 5;
 const FIRST_PAUSE_MS = 2_000;
-const LONGEST_PAUSE_MS = 300_000;
+/** The longest pause before another try. */
+export const LONGEST_PAUSE_MS = 300_000;
 
 /** The outcome of a run that threw. */
 export function outcomeOf(error: unknown): Outcome {

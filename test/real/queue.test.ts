@@ -197,6 +197,23 @@ test('again outlives the worker that said it', async () => {
   await expect.poll(() => second.runs.length, { timeout: 10_000 }).toBe(1);
 });
 
+test('again comes soon where the clock was set back since', async () => {
+  const hints = queue();
+  const first = slow(1, () => ({ kind: 'again', cause: 'not yet' }));
+  const ahead = vi.spyOn(Date, 'now').mockImplementation(() => performance.timeOrigin + performance.now() + 86_400_000);
+  const one = worker(hints, first.converge);
+  try {
+    await hints.hint(A);
+    await expect.poll(async () => (await hints.counts()).later).toBe(1);
+    await one.stop(0);
+  } finally {
+    ahead.mockRestore();
+  }
+  const second = slow(1);
+  worker(hints, second.converge);
+  await expect.poll(() => second.runs.length, { timeout: 10_000 }).toBe(1);
+});
+
 test('a hint during the pause before another try is not lost, and does not run beside it', async () => {
   const hints = queue();
   const { converge, runs, overlaps } = slow(100, (run) =>
