@@ -68,6 +68,7 @@ const fileSchema = z.strictObject({
     .default('{branch}--{repo}'),
   concurrency: z.coerce.number().int().min(1).max(64).default(Math.max(2, availableParallelism())),
   startLimit: z.coerce.number().int().min(1).max(3600).default(120),
+  stopLimit: z.coerce.number().int().min(0).max(3600).default(30),
   /** Of all build steps together. */
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
@@ -104,6 +105,7 @@ const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_HOSTNAME: 'hostname',
   TREEHOUSE_CONCURRENCY: 'concurrency',
   TREEHOUSE_START_LIMIT: 'startLimit',
+  TREEHOUSE_STOP_LIMIT: 'stopLimit',
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_IDLE: 'idle',
@@ -132,6 +134,8 @@ export interface Config {
   readonly concurrency: number;
   /** Seconds that a service may take to become healthy. */
   readonly startLimit: number;
+  /** Seconds that builds are given to end after SIGTERM. */
+  readonly stopLimit: number;
   /** Seconds between two sweeps. */
   readonly sweep: number;
   /** Seconds for which a thing must be seen to belong to nothing before it is removed. */
@@ -214,6 +218,7 @@ export function readConfig(input: ConfigInput): Config {
     shortNames,
     concurrency: settings.concurrency,
     startLimit: settings.startLimit,
+    stopLimit: settings.stopLimit,
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
     checkoutSize: settings.checkoutSize,
     sweep: settings.sweep,

@@ -70,6 +70,8 @@ export interface Treehouse {
   urlOf(label: string): string;
   /** Takes every preview down, one event each. */
   removePreviews(): Promise<void>;
+  /** Begins nothing new and lets what runs end, for this long; what had to be ended is taken up at the next start. */
+  drain(graceMs: number): Promise<void>;
   /** Ends builds, then everything that was started here, last things first. */
   stop(): Promise<void>;
 }
@@ -327,6 +329,10 @@ async function start(
         const repository = config.repositories.find((one) => one.name === preview.repository);
         await takeDown(deps, preview, repository, { cause: 'Treehouse was stopped', known: true });
       }
+    },
+    async drain(graceMs) {
+      unwatch();
+      await Promise.all([sweeper.stop(), poller.stop(), worker.stop(graceMs)]);
     },
     stop,
   };

@@ -1,4 +1,4 @@
-/** `treehouse up`: everything in one process, shown on the terminal, until Ctrl-C; then all of it goes again. */
+/** `treehouse up`: everything in one process, shown on the terminal, until Ctrl-C, after which all of it goes again, or SIGTERM, after which previews stay. */
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pc from 'picocolors';
@@ -26,6 +26,7 @@ export async function up(options: UpOptions): Promise<void> {
   const signals = onSignals(stopping);
   const log = createLogger({ level: options.json ? config.logLevel : quiet(options, config) });
   let treehouse: Treehouse | undefined;
+  let stopped = 'Stopped: nothing that Treehouse started is running any more. A Docker engine stays as it was.';
   const progress = startProgress({
     write: options.json ? () => undefined : options.terminal.write,
     live: options.terminal.isTTY && !options.json,
@@ -38,13 +39,18 @@ export async function up(options: UpOptions): Promise<void> {
     treehouse = await startTreehouse(config, log, stopping.signal);
     const shown = showEvents(treehouse, progress);
     progress.say(greeting(config, treehouse, sample));
-    await signals.asked;
-    progress.say(`\n${pc.bold('Stopping')}: the previews go first. Ctrl-C again to leave them as they are.`);
-    await Promise.race([treehouse.removePreviews(), signals.again]);
+    if ((await signals.asked) === 'SIGINT') {
+      progress.say(`\n${pc.bold('Stopping')}: the previews go first. Ctrl-C again to leave them as they are.`);
+      await Promise.race([treehouse.removePreviews(), signals.again]);
+    } else {
+      stopped = 'Stopped. The previews run on, and cannot be reached until Treehouse is started again.';
+      progress.say(`\n${pc.bold('Stopping')}: builds are given ${config.stopLimit} s to end; the previews stay.`);
+      await Promise.race([treehouse.drain(config.stopLimit * 1000), signals.again]);
+    }
     await shown.stop();
   } finally {
     await treehouse?.stop();
-    progress.say('Stopped: nothing that Treehouse started is running any more. A Docker engine stays as it was.');
+    progress.say(stopped);
     progress.stop();
     signals.off();
   }
@@ -137,25 +143,33 @@ function showEvents(treehouse: Treehouse, progress: Progress): { stop(): Promise
   };
 }
 
-/** The first SIGINT or SIGTERM asks, the second insists. */
-function onSignals(stopping: AbortController): { asked: Promise<void>; again: Promise<void>; off(): void } {
-  const listeners: (() => void)[] = [];
-  const asked = new Promise<void>((resolve) => listeners.push(resolve));
-  const again = new Promise<void>((resolve) => listeners.push(resolve));
-  let count = 0;
-  const heard = () => {
-    listeners[Math.min(count, 1)]?.();
-    count += 1;
-    if (count === 1) stopping.abort();
+type Asked = 'SIGINT' | 'SIGTERM';
+
+/** The first signal asks: SIGINT is a person's, SIGTERM a service manager's, who will start Treehouse again. The second insists. */
+function onSignals(stopping: AbortController): { asked: Promise<Asked>; again: Promise<void>; off(): void } {
+  let ask: (signal: Asked) => void = () => undefined;
+  let insist: () => void = () => undefined;
+  const asked = new Promise<Asked>((resolve) => {
+    ask = resolve;
+  });
+  const again = new Promise<void>((resolve) => {
+    insist = resolve;
+  });
+  const heard = (signal: Asked) => {
+    if (stopping.signal.aborted) return insist();
+    stopping.abort();
+    ask(signal);
   };
-  process.on('SIGINT', heard);
-  process.on('SIGTERM', heard);
+  const onInterrupt = () => heard('SIGINT');
+  const onTerminate = () => heard('SIGTERM');
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGTERM', onTerminate);
   return {
     asked,
     again,
     off() {
-      process.off('SIGINT', heard);
-      process.off('SIGTERM', heard);
+      process.off('SIGINT', onInterrupt);
+      process.off('SIGTERM', onTerminate);
     },
   };
 }
