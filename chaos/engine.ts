@@ -1,0 +1,62 @@
+/** A Docker engine of this run alone, that can be killed as a whole and started again. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, openSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { command, linesOf } from './commands.ts';
+
+export interface PrivateEngine {
+  /** As DOCKER_HOST. */
+  readonly host: string;
+  /** The lines that `docker` prints. */
+  docker(...args: readonly string[]): Promise<string[]>;
+  kill(): Promise<void>;
+  /** Does nothing where it runs. @throws where it does not answer within a minute. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const ANSWERS_WITHIN_MS = 60_000;
+
+/** @param data on the file system that is filled; `run` is elsewhere, as `/run` is */
+export async function startEngine(folders: { readonly data: string; readonly run: string }): Promise<PrivateEngine> {
+  mkdirSync(folders.data, { recursive: true });
+  mkdirSync(folders.run, { recursive: true });
+  const socket = path.join(folders.run, 'docker.sock');
+  const host = `unix://${socket}`;
+  const log = openSync(path.join(folders.run, 'dockerd.log'), 'a');
+  let child: ChildProcess | undefined;
+
+  async function start(): Promise<void> {
+    if (child && child.exitCode === null && child.signalCode === null) return;
+    const args = ['--data-root', path.join(folders.data, 'docker'), '--exec-root', path.join(folders.run, 'exec')];
+    args.push('--pidfile', path.join(folders.run, 'docker.pid'), '--host', host, '--config-file', '/dev/null');
+    args.push('--default-address-pool', 'base=10.214.0.0/16,size=27', '--cgroup-parent', `treehouse-chaos`);
+    await rm(path.join(folders.run, 'docker.pid'), { force: true });
+    const started = spawn('dockerd', args, { stdio: ['ignore', log, log] });
+    child = started;
+    const until = performance.now() + ANSWERS_WITHIN_MS;
+    while (performance.now() < until) {
+      if (started.exitCode !== null || started.signalCode !== null) break;
+      if (await docker('version', '--format', '{{.Server.Version}}').catch(() => undefined)) return;
+      await delay(100);
+    }
+    throw new Error(`dockerd does not answer; its log is ${path.join(folders.run, 'dockerd.log')}`);
+  }
+
+  async function docker(...args: readonly string[]): Promise<string[]> {
+    return linesOf(await command('docker', args, { env: { DOCKER_HOST: host, HOME: '/nonexistent' } }));
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    await gone;
+  }
+
+  await start();
+  return { host, docker, start, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+}
