@@ -33,7 +33,7 @@ export async function startEngine(folders: { readonly data: string; readonly run
     if (child && child.exitCode === null && child.signalCode === null) return;
     const args = ['--data-root', path.join(folders.data, 'docker'), '--exec-root', path.join(folders.run, 'exec')];
     args.push('--pidfile', path.join(folders.run, 'docker.pid'), '--host', host, '--config-file', '/dev/null');
-    args.push('--default-address-pool', 'base=10.214.0.0/16,size=27', '--cgroup-parent', `treehouse-chaos`);
+    args.push('--default-address-pool', 'base=10.214.0.0/16,size=27');
     await rm(path.join(folders.run, 'docker.pid'), { force: true });
     const started = spawn('dockerd', args, { stdio: ['ignore', log, log] });
     child = started;

@@ -1,17 +1,18 @@
 /** One round: people push and merge while things break; then everything heals, and the world is compared with the model. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { differencesOf, type Place, servedBy } from './compare.ts';
 import { type Afflicted, FAULTS } from './faults.ts';
 import type { Model, Quality } from './model.ts';
 import type { Random } from './random.ts';
 import { STACKS } from './stacks.ts';
-import { type Look, lookAt, type Place } from './world.ts';
+import { lookAt } from './world.ts';
 
 export interface RoundOptions {
   readonly on: Afflicted;
   readonly model: Model;
   readonly random: Random;
-  /** Names of the faults that there may be. */
-  readonly faults: readonly string[];
+  /** The name of another fault; undefined where there are none. */
+  nextFault(): string | undefined;
   /** Takes what happens, one line each. */
   say(line: string): void;
 }
@@ -31,12 +32,14 @@ let pulls = 0;
 export async function playRound(options: RoundOptions): Promise<RoundResult> {
   const { on, model, random, say } = options;
   const acts = 2 + random.below(5);
-  const faults =
-    options.faults.length === 0 ? [] : Array.from({ length: random.below(3) }, () => random.pick(options.faults));
-  const at = faults.map((name) => ({ name, when: random.below(acts + 1) }));
+  const at = Array.from({ length: random.below(3) }, () => ({
+    name: options.nextFault(),
+    when: random.below(acts + 1),
+  }));
   const breaking: Promise<void>[] = [];
   for (let act = 0; act <= acts; act++) {
     for (const { name } of at.filter((one) => one.when === act)) {
+      if (name === undefined) continue;
       say(`  fault ${name}`);
       // One after the other: two at once would only be one that takes longer.
       await Promise.all(breaking.splice(0));
@@ -131,15 +134,16 @@ async function compare(on: Afflicted, model: Model): Promise<RoundResult> {
   });
   let rightSince: number | undefined;
   for (;;) {
-    const look: Look = await lookAt(on.house, on.engine, places);
+    const seen = await lookAt(on.house, on.engine, places);
+    const differences = differencesOf(places, seen);
     const now = performance.now();
-    if (look.differences.length > 0) rightSince = undefined;
+    if (differences.length > 0) rightSince = undefined;
     else if (rightSince === undefined) rightSince = now;
     else {
-      for (const name of model.names) model.settled(name, look.pages.get(name));
+      for (const place of places) model.settled(place.branch, servedBy(place, seen));
       return { differences: [], settledAfter: rightSince - began };
     }
-    if (now - began > SETTLES_WITHIN_MS) return { differences: look.differences, settledAfter: now - began };
+    if (now - began > SETTLES_WITHIN_MS) return { differences, settledAfter: now - began };
     await delay(rightSince === undefined ? LOOK_EVERY_MS : 1_200);
   }
 }

@@ -8,7 +8,7 @@ import { FAULTS } from './faults.ts';
 import { createGitHub } from './github.ts';
 import { makeHouse } from './house.ts';
 import { createModel } from './model.ts';
-import { seeded } from './random.ts';
+import { type Random, seeded } from './random.ts';
 import { startRemote } from './remote.ts';
 import { playRound } from './round.ts';
 import { STACKS } from './stacks.ts';
@@ -50,6 +50,17 @@ function readSettings(): Settings {
   }
   const [rounds = 0, seed = 0, branches = 0] = numbers;
   return { rounds, seed, branches, faults, folder: values.folder };
+}
+
+/** Each once before any a second time, so that a short run has many kinds. */
+function deckOf(faults: readonly string[], random: Random): { draw(): string | undefined } {
+  let left: string[] = [];
+  return {
+    draw() {
+      if (left.length === 0) left = random.shuffled(faults);
+      return left.pop();
+    },
+  };
 }
 
 async function main(settings: Settings): Promise<boolean> {
@@ -96,12 +107,13 @@ async function main(settings: Settings): Promise<boolean> {
   );
   const model = createModel(names);
   const on = { house, engine, remote, github, disk, run };
+  const deck = deckOf(settings.faults, random.fork());
   let well = true;
   for (let round = 1; round <= settings.rounds && well; round++) {
     const lines: string[] = [];
     const began = performance.now();
     const say = (line: string): void => void lines.push(`${((performance.now() - began) / 1000).toFixed(1)}s${line}`);
-    const result = await playRound({ on, model, random, faults: settings.faults, say });
+    const result = await playRound({ on, model, random, nextFault: () => deck.draw(), say });
     const faults = lines.filter((one) => one.includes('fault ')).map((one) => one.split('fault ')[1]);
     well = result.differences.length === 0;
     const took = ((performance.now() - began) / 1000).toFixed(1);
