@@ -1,7 +1,7 @@
 /** History, events and what was heard of pull requests, in Redis. All of it may be lost without harm to what runs. */
 import type { Logger } from 'pino';
 import { laterFact, type PullRequestFact } from '../domain/desired.ts';
-import type { BuildId, PreviewId } from '../domain/names.ts';
+import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
 import type { Clock, Store } from '../domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -43,6 +43,11 @@ const REMOVED_MS = 7 * 24 * 3_600_000;
 const CLOSE_MS = 2_000;
 /** Two processes that change one field at once; more than a few in a row is a fault. */
 const SWAPS_MAX = 20;
+/**
+ * The head of a pull request whose branch is gone, noted as merged: no commit's, and by `laterFact` above all others of its time. Without it older news of
+ * the pull request that come late would make a later branch of the name seem to have one that is open; the sweep removes it.
+ */
+const NOWHERE = 'f'.repeat(40) as Commit;
 
 export function openStore(options: StoreOptions): RedisStore {
   const { redis, clock, log } = options;
@@ -81,7 +86,7 @@ export function openStore(options: StoreOptions): RedisStore {
     const field = String(fact.number);
     for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
       const text = await connection.hget(hash, field);
-      const before = text === null ? undefined : (JSON.parse(text) as PullRequestFact);
+      const before = text === null ? undefined : factIn(text);
       const after = laterFact(before, fact);
       if (after === before) return;
       const value = JSON.stringify(after);
@@ -126,12 +131,21 @@ export function openStore(options: StoreOptions): RedisStore {
       ),
     pullRequests: (repository, branch) =>
       asking(`reading the pull requests of ${repository}`, async () => {
-        const facts = await connection.hvals(keys.pulls(repository, branch));
-        return facts.map((text) => JSON.parse(text) as PullRequestFact).sort((a, b) => a.number - b.number);
+        const facts = (await connection.hvals(keys.pulls(repository, branch))).map(factIn);
+        return facts.filter((one) => one.head !== NOWHERE).sort((a, b) => a.number - b.number);
       }),
     forgetPullRequests: (repository, branch) =>
       asking(`forgetting the pull requests of ${repository}`, async () => {
-        await connection.del(keys.pulls(repository, branch));
+        const hash = keys.pulls(repository, branch);
+        for (const [field, expected] of Object.entries(await connection.hgetall(hash))) {
+          const value = JSON.stringify({
+            ...factIn(expected),
+            open: false,
+            merged: true,
+            head: NOWHERE,
+          } satisfies PullRequestFact);
+          await swapField(connection, hash, { field, expected, value });
+        }
       }),
     requestRedeploy: (id) =>
       asking(`asking for a build of ${id}`, async () => {
@@ -179,6 +193,10 @@ export function openStore(options: StoreOptions): RedisStore {
       connection.disconnect();
     },
   };
+}
+
+function factIn(text: string): PullRequestFact {
+  return JSON.parse(text) as PullRequestFact;
 }
 
 function tooMuchAtOnce(): TreehouseError {

@@ -168,6 +168,18 @@ describe('pull requests', () => {
     expect(await store.pullRequests(repository, key.branch)).toEqual([]);
     expect(await store.pullRequests(repository, 'other' as Branch)).toHaveLength(1);
   });
+
+  test('older news of one of a branch that is gone do not count, newer ones do', async () => {
+    const store = fresh();
+    await store.notePullRequest(repository, key.branch, fact(5, true));
+    await store.forgetPullRequests(repository, key.branch);
+    await store.notePullRequest(repository, key.branch, fact(4, true));
+    await store.notePullRequest(repository, key.branch, fact(5, true));
+    await store.notePullRequest(repository, key.branch, fact(5, false));
+    expect(await store.pullRequests(repository, key.branch)).toEqual([]);
+    await store.notePullRequest(repository, key.branch, fact(6, true));
+    expect(await store.pullRequests(repository, key.branch)).toEqual([fact(6, true)]);
+  });
 });
 
 describe('log', () => {
