@@ -1,125 +1,17 @@
 /** The configuration: `treehouse.yml` and the environment, read once, checked as a whole, frozen. */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
 import path from 'node:path';
 import { parse } from 'yaml';
-import { z } from 'zod';
-import { nanosecondsOf } from './domain/duration.ts';
+import type { z } from 'zod';
+import { pairs, resolveRepositories } from './config/repositories.ts';
+import { fileSchema, type Listed, NO_REPOSITORY, repositorySchema, VARIABLES } from './config/schema.ts';
 import type { BuildLimits } from './domain/isolation.ts';
-import { repositoryName, repositorySlug } from './domain/names.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
-import { policyFields, policyRules, refinePolicy, size } from './policy/settings.ts';
 import type { ConfiguredVault } from './secrets/vault.ts';
-import { imageRulesSchema, scanSchema } from './supply/settings.ts';
-
-/** Milliseconds; undefined where it is off. */
-const time = z
-  .string()
-  .refine(
-    (text) => text === 'off' || (nanosecondsOf(text) ?? 0) >= 1e9,
-    'it is a time of at least a second, such as 30m, or off',
-  )
-  .transform((text) => (text === 'off' ? undefined : (nanosecondsOf(text) ?? 0) / 1e6));
-
-const port = z.coerce.number().int().min(1).max(65535);
-
-/** A name with nothing behind it is a repository too. */
-const repositorySchema = z.preprocess(
-  (value) => value ?? {},
-  z
-    .strictObject({
-      url: z.string().min(1).optional(),
-      branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
-      images: imageRulesSchema.optional(),
-      scan: scanSchema.optional(),
-      previews: z.strictObject({ idle: time.optional() }).default({}),
-      ...policyFields,
-    })
-    .superRefine(refinePolicy)
-    .transform(({ policy, capabilities, limits, ...rest }) => ({
-      ...rest,
-      policy: policyRules({ policy, capabilities, limits }),
-    })),
-);
-type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & {
-  readonly url?: string | undefined;
-  readonly previews?: { readonly idle?: number | undefined };
-};
-const NO_REPOSITORY: Listed = { branches: ['*'] };
 
 /** Processes of all build steps together: many a compiler's, and fewer than a host has. */
 const BUILD_PIDS = 4096;
-
-const domainPattern = /^(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
-
-const fileSchema = z.strictObject({
-  home: z.string().min(1).default('.treehouse'),
-  host: z.string().min(1).default('127.0.0.1'),
-  port: port.default(4000),
-  gatewayHost: z.string().min(1).default('127.0.0.1'),
-  gatewayPort: port.default(8080),
-  domain: z
-    .string()
-    .regex(domainPattern, 'it is a host name in lower case, such as preview.example.com')
-    .default('preview.localhost'),
-  hostname: z
-    .enum(['{branch}--{repo}', '{branch}'], "it is '{branch}--{repo}' or, for one repository, '{branch}'")
-    .default('{branch}--{repo}'),
-  concurrency: z.coerce.number().int().min(1).max(64).default(Math.max(2, availableParallelism())),
-  startLimit: z.coerce.number().int().min(1).max(3600).default(120),
-  stopLimit: z.coerce.number().int().min(0).max(3600).default(30),
-  /** Of all build steps together. */
-  buildMemory: size.default(Math.floor(totalmem() / 2)),
-  buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
-  idle: time.optional(),
-  /** Of one commit on disk. */
-  checkoutSize: size.default(2 * 2 ** 30),
-  /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
-  sweep: z.coerce.number().int().min(1).max(86_400).default(60),
-  sweepGrace: z.coerce.number().int().min(1).max(86_400).default(120),
-  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
-  repositories: z.record(z.string(), repositorySchema).default({}),
-  firewall: z.enum(['auto', 'on', 'off']).default('auto'),
-  egress: z.enum(['internet', 'all', 'none']).default('internet'),
-  vaultAddr: z.url({ protocol: /^https?$/, error: 'it is https://host:port' }).optional(),
-  redisUrl: z
-    .string()
-    .regex(/^rediss?:\/\/|^unix:/, 'it is redis://host:port')
-    .optional(),
-  registry: z.string().min(1).optional(),
-  dockerHost: z
-    .string()
-    .regex(/^(?:unix:\/\/\/|(?:tcp|http):\/\/[^/]+)/, 'it is unix:///path or tcp://host:port')
-    .optional(),
-});
-
-/** Environment variable → key of the file; `secret` ones have no key there. */
-const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
-  TREEHOUSE_HOME: 'home',
-  TREEHOUSE_HOST: 'host',
-  TREEHOUSE_PORT: 'port',
-  TREEHOUSE_GATEWAY_HOST: 'gatewayHost',
-  TREEHOUSE_GATEWAY_PORT: 'gatewayPort',
-  TREEHOUSE_DOMAIN: 'domain',
-  TREEHOUSE_HOSTNAME: 'hostname',
-  TREEHOUSE_CONCURRENCY: 'concurrency',
-  TREEHOUSE_START_LIMIT: 'startLimit',
-  TREEHOUSE_STOP_LIMIT: 'stopLimit',
-  TREEHOUSE_BUILD_MEMORY: 'buildMemory',
-  TREEHOUSE_BUILD_CPUS: 'buildCpus',
-  TREEHOUSE_IDLE: 'idle',
-  TREEHOUSE_CHECKOUT_SIZE: 'checkoutSize',
-  TREEHOUSE_SWEEP: 'sweep',
-  TREEHOUSE_SWEEP_GRACE: 'sweepGrace',
-  TREEHOUSE_LOG_LEVEL: 'logLevel',
-  TREEHOUSE_REGISTRY: 'registry',
-  TREEHOUSE_FIREWALL: 'firewall',
-  TREEHOUSE_EGRESS: 'egress',
-  TREEHOUSE_VAULT_ADDR: 'vaultAddr',
-  REDIS_URL: 'redisUrl',
-  DOCKER_HOST: 'dockerHost',
-};
 
 export interface Config {
   /** Absolute. */
@@ -278,64 +170,6 @@ function vaultSettings(env: ConfigInput['env'], address: unknown, faults: string
   const asRole = roleId !== undefined && secretId !== undefined ? Object.freeze({ roleId, secretId }) : undefined;
   // Without a login only who asks Vault cannot go on: a command line needs none.
   return Object.freeze({ address: String(address), login: token === undefined ? asRole : Object.freeze({ token }) });
-}
-
-function pairs(text: string | undefined, faults: string[]): [string, string][] {
-  const found: [string, string][] = [];
-  for (const part of (text ?? '').split(',').map((one) => one.trim())) {
-    if (part === '') continue;
-    const at = part.indexOf('=');
-    if (at < 1) faults.push(`TREEHOUSE_REPOS: '${part}' has not the form owner/name=URL`);
-    else found.push([part.slice(0, at), part.slice(at + 1)]);
-  }
-  return found;
-}
-
-function resolveRepositories(
-  listed: ReadonlyMap<string, Listed>,
-  {
-    cwd,
-    shortNames,
-    idle: usualIdle,
-  }: { readonly cwd: string; readonly shortNames: boolean; readonly idle: number | undefined },
-  faults: string[],
-): readonly Repository[] {
-  const repositories: Repository[] = [];
-  const slugs = new Map<string, string>();
-  for (const [text, one] of listed) {
-    try {
-      const name = repositoryName(text);
-      const idle = one.previews && 'idle' in one.previews ? one.previews.idle : usualIdle;
-      const slug = repositorySlug(name);
-      const other = slugs.get(slug);
-      if (other !== undefined) {
-        faults.push(
-          `repositories.${name}: its previews would have the names of ${other}'s ('${slug}'); rename one in the configuration`,
-        );
-      }
-      slugs.set(slug, name);
-      repositories.push(
-        Object.freeze({
-          name,
-          slug: shortNames ? '' : slug,
-          url: absolute(one.url ?? `https://github.com/${name}.git`, cwd),
-          branches: Object.freeze([...one.branches]),
-          ...(one.images ? { images: Object.freeze(one.images) } : {}),
-          ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
-          ...(idle === undefined ? {} : { idle }),
-          ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
-        }),
-      );
-    } catch (error) {
-      faults.push(`repositories.${text}: ${messageOf(error)}`);
-    }
-  }
-  return Object.freeze(repositories);
-}
-
-/** A path becomes absolute; anything with a scheme, or `user@host:path`, stays. */
-function absolute(url: string, cwd: string): string {
-  return /^[a-z][a-z0-9+.-]*:\/\/|^[^/]+@[^/]+:|^-/i.test(url) ? url : path.resolve(cwd, url);
 }
 
 function faultTexts(issue: z.core.$ZodIssue): string[] {

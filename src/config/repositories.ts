@@ -1,0 +1,66 @@
+/** The repositories that file, environment and command line list, each with its defaults. */
+import path from 'node:path';
+import { repositoryName, repositorySlug } from '../domain/names.ts';
+import type { Repository } from '../domain/ports.ts';
+import { messageOf } from '../errors.ts';
+import type { Listed } from './schema.ts';
+
+/** `TREEHOUSE_REPOS`: name and URL of each. */
+export function pairs(text: string | undefined, faults: string[]): [string, string][] {
+  const found: [string, string][] = [];
+  for (const part of (text ?? '').split(',').map((one) => one.trim())) {
+    if (part === '') continue;
+    const at = part.indexOf('=');
+    if (at < 1) faults.push(`TREEHOUSE_REPOS: '${part}' has not the form owner/name=URL`);
+    else found.push([part.slice(0, at), part.slice(at + 1)]);
+  }
+  return found;
+}
+
+/** Checks names against each other and puts defaults in; what is wrong is added to `faults`. */
+export function resolveRepositories(
+  listed: ReadonlyMap<string, Listed>,
+  {
+    cwd,
+    shortNames,
+    idle: usualIdle,
+  }: { readonly cwd: string; readonly shortNames: boolean; readonly idle: number | undefined },
+  faults: string[],
+): readonly Repository[] {
+  const repositories: Repository[] = [];
+  const slugs = new Map<string, string>();
+  for (const [text, one] of listed) {
+    try {
+      const name = repositoryName(text);
+      const idle = one.previews && 'idle' in one.previews ? one.previews.idle : usualIdle;
+      const slug = repositorySlug(name);
+      const other = slugs.get(slug);
+      if (other !== undefined) {
+        faults.push(
+          `repositories.${name}: its previews would have the names of ${other}'s ('${slug}'); rename one in the configuration`,
+        );
+      }
+      slugs.set(slug, name);
+      repositories.push(
+        Object.freeze({
+          name,
+          slug: shortNames ? '' : slug,
+          url: absolute(one.url ?? `https://github.com/${name}.git`, cwd),
+          branches: Object.freeze([...one.branches]),
+          ...(one.images ? { images: Object.freeze(one.images) } : {}),
+          ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
+          ...(idle === undefined ? {} : { idle }),
+          ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
+        }),
+      );
+    } catch (error) {
+      faults.push(`repositories.${text}: ${messageOf(error)}`);
+    }
+  }
+  return Object.freeze(repositories);
+}
+
+/** A path becomes absolute; anything with a scheme, or `user@host:path`, stays. */
+function absolute(url: string, cwd: string): string {
+  return /^[a-z][a-z0-9+.-]*:\/\/|^[^/]+@[^/]+:|^-/i.test(url) ? url : path.resolve(cwd, url);
+}
