@@ -17,6 +17,7 @@ import { readConfig } from './config.ts';
 import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
+import { previewCommands } from './terminal/acts.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
 import { type Client, createClient } from './web/client.ts';
@@ -71,32 +72,7 @@ program
     await printLog(client(), id, { follow: options.follow === true, json: options.json === true });
   });
 
-program
-  .command('redeploy')
-  .argument('<preview>', 'its id, as status shows it')
-  .description('build and start the newest commit anew')
-  .action(async (id: string) => {
-    await client().redeploy(id);
-    console.log(`${id} is being built anew; treehouse logs -f ${id} shows it`);
-  });
-
-program
-  .command('sleep')
-  .argument('<preview>', 'its id, as status shows it')
-  .description('stop its containers until somebody visits it')
-  .action(async (id: string) => {
-    await client().sleep(id);
-    console.log(`${id} goes to sleep; its next visitor wakes it`);
-  });
-
-program
-  .command('wake')
-  .argument('<preview>', 'its id, as status shows it')
-  .description('start its containers again')
-  .action(async (id: string) => {
-    await client().wake(id);
-    console.log(`${id} is being woken`);
-  });
+previewCommands(program, { client, print: (text) => console.log(text) });
 
 program
   .command('sweep')

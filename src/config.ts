@@ -4,7 +4,15 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { pairs, resolveRepositories } from './config/repositories.ts';
-import { fileSchema, type Listed, NO_REPOSITORY, repositorySchema, VARIABLES } from './config/schema.ts';
+import {
+  fileSchema,
+  type Listed,
+  NO_REPOSITORY,
+  type PreviewSettings,
+  repositorySchema,
+  VARIABLES,
+} from './config/schema.ts';
+import type { HouseLimits } from './domain/admission.ts';
 import type { BuildLimits } from './domain/isolation.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
@@ -23,7 +31,10 @@ export interface Config {
   readonly domain: string;
   /** Whether ids are the branch alone, which takes a single repository. */
   readonly shortNames: boolean;
+  /** Builds side by side. */
   readonly concurrency: number;
+  /** The most that there may be of all previews. */
+  readonly most: HouseLimits;
   /** Seconds that a service may take to become healthy. */
   readonly startLimit: number;
   /** Seconds that builds are given to end after SIGTERM. */
@@ -91,7 +102,7 @@ export function readConfig(input: ConfigInput): Config {
     listed.set(one.name, { ...listed.get(one.name), url: one.url, branches: ['*'] });
   }
   const shortNames = file.hostname === '{branch}';
-  const repositories = resolveRepositories(listed, { cwd: input.cwd, shortNames, idle: parsed.data?.idle }, faults);
+  const repositories = resolveRepositories(listed, { cwd: input.cwd, shortNames, usual: usualOf(parsed.data) }, faults);
   if (shortNames && repositories.length > 1) {
     faults.push(`hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are ${repositories.length}`);
   }
@@ -109,6 +120,11 @@ export function readConfig(input: ConfigInput): Config {
     domain: settings.domain,
     shortNames,
     concurrency: settings.concurrency,
+    most: Object.freeze({
+      previews: settings.maxPreviews,
+      running: settings.maxRunning,
+      memory: settings.maxMemory,
+    }),
     startLimit: settings.startLimit,
     stopLimit: settings.stopLimit,
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
@@ -128,6 +144,13 @@ export function readConfig(input: ConfigInput): Config {
     path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     userHome: env.HOME ?? '/nonexistent',
   });
+}
+
+/** What holds of a repository that says nothing of it. */
+function usualOf(
+  settings: { readonly idle?: number | undefined; readonly atLimit?: 'wait' | 'remove' } | undefined,
+): PreviewSettings {
+  return { idle: settings?.idle, atLimit: settings?.atLimit };
 }
 
 function readFile(input: ConfigInput, faults: string[]): Record<string, unknown> {

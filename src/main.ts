@@ -10,13 +10,16 @@ import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineBuilder } from './adapters/engine-build.ts';
 import { containerMaker } from './adapters/engine-create.ts';
 import { engineInventory } from './adapters/engine-inventory.ts';
+import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { checkoutFolders, mirrorFolders } from './adapters/home-things.ts';
 import { engineImages } from './adapters/images.ts';
 import { lookUp } from './adapters/look-up.ts';
+import { pinFiles } from './adapters/pin-files.ts';
 import { tcpProbe } from './adapters/probe.ts';
+import { redisPlaces } from './adapters/redis-places.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
@@ -26,6 +29,7 @@ import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
 import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
+import { DEFAULT_LIMITS } from './domain/isolation.ts';
 import { buildId, type PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
 import type { OnOutage } from './embedded/keep.ts';
@@ -36,6 +40,7 @@ import { messageOf, TreehouseError } from './errors.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { keepNeighbours } from './neighbours.ts';
+import { openAdmission } from './queue/admission.ts';
 import { openHints } from './queue/hints.ts';
 import { startIdling } from './queue/idle.ts';
 import { knownPreviews, startPolling } from './queue/poll.ts';
@@ -47,6 +52,7 @@ import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
 import { createScanner } from './supply/scan.ts';
+import { pinsPlace } from './sweep/pins-place.ts';
 import { registryPlace } from './sweep/registry-place.ts';
 import { secretsPlace } from './sweep/secrets-place.ts';
 import { startSweeping } from './sweep/sweeper.ts';
@@ -80,6 +86,8 @@ const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const clock: Clock = { now: () => Date.now() };
 /** A local repository is looked at this often: it costs one short git command. */
 const LOCAL_POLL_MS = 1_500;
+/** Beside builds: what is put to sleep, woken, taken down or only looked at does not wait for one to end. */
+const LIGHT_PLACES = 4;
 /** What others do to the host's rules is put right this soon. */
 const WALLS_MS = 30_000;
 
@@ -191,8 +199,22 @@ async function start(
     memory: openMemory({ instance, shift: await idShift(docker), remote: remoteEngine(config.dockerHost) }),
     vault: openVault(config.vault),
   });
+  const { gateway } = nginx;
+  const pins = pinFiles(config.home);
+  const admission = openAdmission({
+    ...{ store, gateway, pins, clock, hints, log, repositories: config.repositories },
+    host: { ...config.most, builds: config.concurrency },
+    book: redisPlaces({ redis: connections }),
+    residents: engineResidents(docker, instance),
+    usualMemory: (name) => {
+      const policy = config.repositories.find((one) => one.name === name)?.policy;
+      return (policy?.limits ?? DEFAULT_LIMITS).memory.usual;
+    },
+  });
+  undo.push(() => admission.stop());
   const deps: ConvergeDeps = {
     clock,
+    admission,
     git,
     engine,
     images: engineImages(docker),
@@ -210,7 +232,7 @@ async function start(
     builder: boundedBuilder(docker, engineBuilder(docker, commands), config.buildLimits, (reason) =>
       log.warn({ reason }, 'build steps are bounded by time alone'),
     ),
-    gateway: nginx.gateway,
+    gateway,
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
     store,
     probe: tcpProbe,
@@ -232,7 +254,7 @@ async function start(
     await store.wantRest(id, false);
     await hints.hint(id);
     worker
-      .hold(id, (stopping) => wakeNow(deps, id, stopping))
+      .hold(id, (stopping) => admission.during(id, () => wakeNow(deps, id, stopping)))
       .catch((error: unknown) => log.warn({ preview: id, reason: messageOf(error) }, 'it could not be woken at once'));
   }
 
@@ -256,7 +278,7 @@ async function start(
       }),
       gatewayPageRouter({ store, wake, domain: config.domain }),
       apiRouter({
-        ...{ store, hints, wake, adminToken: config.adminToken ?? adminToken?.value ?? '' },
+        ...{ store, hints, pins, wake, adminToken: config.adminToken ?? adminToken?.value ?? '' },
         sweep: (how) => sweeper.sweep(how),
       }),
     ],
@@ -274,8 +296,8 @@ async function start(
     redis: connections,
     hints,
     log,
-    concurrency: config.concurrency,
-    converge: (id, context) => converge(deps, id, context),
+    concurrency: config.concurrency + LIGHT_PLACES,
+    converge: (id, context) => admission.during(id, () => converge(deps, id, context)),
   });
   undo.push(() => worker.stop(0));
   const poller = startPolling({
@@ -287,7 +309,6 @@ async function start(
     everyMs: localPollMs,
   });
   undo.push(() => poller.stop());
-  const { gateway } = nginx;
   const idling = startIdling({ gateway, store, hints, clock, log, repositories: config.repositories });
   undo.push(() => idling.stop());
   const sweeper = startSweeping(
@@ -298,6 +319,7 @@ async function start(
         ...(deps.registry ? [registryPlace(deps.registry, instance)] : []),
         ...[
           secretsPlace(secrets),
+          pinsPlace(pins),
           checkoutFolders(deps.builds),
           mirrorFolders(path.join(config.home, 'mirrors')),
           keys,

@@ -17,6 +17,8 @@ export interface StoreKeys {
   readonly events: string;
   /** Set: previews for which someone asked for a build. */
   readonly redeploys: string;
+  /** Hash: preview id → why the branch has none, as JSON. */
+  readonly aside: string;
   /** Set: previews that are to sleep. */
   readonly resting: string;
   /** Set of a preview that sleeps: ids of the containers that ran. */
@@ -36,6 +38,7 @@ export function storeKeys(prefix: string): StoreKeys {
     records: `${prefix}:records`,
     events: `${prefix}:events`,
     redeploys: `${prefix}:redeploys`,
+    aside: `${prefix}:aside`,
     resting: `${prefix}:resting`,
     slept: (preview) => `${prefix}:slept:${preview}`,
     // Neither part can hold a colon: GitHub allows none in names, git none in branches.

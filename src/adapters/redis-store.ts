@@ -1,6 +1,6 @@
 /** History, events and what was heard of pull requests, in Redis. All of it may be lost without harm to what runs. */
 import type { Logger } from 'pino';
-import { laterFact, type PullRequestFact } from '../domain/desired.ts';
+import { laterFact, type PullRequestFact, type SetAside } from '../domain/desired.ts';
 import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
 import type { Clock, Store } from '../domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
@@ -147,9 +147,23 @@ export function openStore(options: StoreOptions): RedisStore {
           await swapField(connection, hash, { field, expected, value });
         }
       }),
+    setAside: ({ id, repository, branch }, { commit, cause }) =>
+      asking(`noting that ${id} is to go`, async () => {
+        await connection.hset(keys.aside, id, JSON.stringify({ repository, branch, commit, cause }));
+      }),
+    aside: (id) =>
+      asking(`reading whether ${id} is set aside`, async () => {
+        const text = await connection.hget(keys.aside, id);
+        return text === null ? undefined : (JSON.parse(text) as SetAside);
+      }),
+    allAside: () =>
+      asking('reading which previews are set aside', async () => {
+        const all = Object.entries(await connection.hgetall(keys.aside));
+        return new Map(all.map(([id, text]) => [id as PreviewId, JSON.parse(text) as SetAside]));
+      }),
     requestRedeploy: (id) =>
       asking(`asking for a build of ${id}`, async () => {
-        await connection.sadd(keys.redeploys, id);
+        await connection.multi().sadd(keys.redeploys, id).hdel(keys.aside, id).exec();
       }),
     takeRedeploy: (id) =>
       asking(`looking for a request to build ${id}`, async () => (await connection.srem(keys.redeploys, id)) === 1),

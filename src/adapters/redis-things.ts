@@ -29,6 +29,16 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
       const owner = ownerOf(key.slice(prefix.length + 1));
       if (owner) things.push({ what: 'key', name: key, ref: key, owner });
     }
+    for (const [id, text] of Object.entries(await connection.hgetall(keys.aside))) {
+      const { repository, branch } = JSON.parse(text) as { readonly repository: string; readonly branch: string };
+      // The branch's, not the preview's, which is not to be.
+      things.push({
+        what: 'key',
+        name: `${keys.aside} ${id}`,
+        ref: `${keys.aside} ${id}`,
+        owner: ownerOfBranch(repository, branch),
+      });
+    }
     for (const set of [keys.redeploys, keys.resting]) {
       for (const member of await connection.smembers(set)) {
         const id = parsePreviewId(member);
@@ -47,6 +57,7 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
       asking(`removing ${ref}`, async () => {
         const set = [keys.redeploys, keys.resting].find((one) => ref.startsWith(`${one} `));
         if (set) await connection.srem(set, ref.slice(set.length + 1));
+        else if (ref.startsWith(`${keys.aside} `)) await connection.hdel(keys.aside, ref.slice(keys.aside.length + 1));
         else await connection.unlink(ref);
       }),
     pullRequests: () =>
@@ -88,10 +99,10 @@ function ownerOf(key: string): Owner | undefined {
     const id = parsePreviewId(first);
     return id ? { kind: 'preview', id } : { kind: 'nobody' };
   }
-  return family === 'pulls' && second !== undefined ? ownerOfPulls(first, second) : undefined;
+  return family === 'pulls' && second !== undefined ? ownerOfBranch(first, second) : undefined;
 }
 
-function ownerOfPulls(repository: string, branch: string): Owner {
+function ownerOfBranch(repository: string, branch: string): Owner {
   const parsed = nameAndBranch(repository, branch);
   return parsed ? { kind: 'branch', ...parsed } : { kind: 'nobody' };
 }

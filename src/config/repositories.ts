@@ -3,7 +3,7 @@ import path from 'node:path';
 import { repositoryName, repositorySlug } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
-import type { Listed } from './schema.ts';
+import type { Listed, PreviewSettings } from './schema.ts';
 
 /** `TREEHOUSE_REPOS`: name and URL of each. */
 export function pairs(text: string | undefined, faults: string[]): [string, string][] {
@@ -20,11 +20,7 @@ export function pairs(text: string | undefined, faults: string[]): [string, stri
 /** Checks names against each other and puts defaults in; what is wrong is added to `faults`. */
 export function resolveRepositories(
   listed: ReadonlyMap<string, Listed>,
-  {
-    cwd,
-    shortNames,
-    idle: usualIdle,
-  }: { readonly cwd: string; readonly shortNames: boolean; readonly idle: number | undefined },
+  { cwd, shortNames, usual }: { readonly cwd: string; readonly shortNames: boolean; readonly usual: PreviewSettings },
   faults: string[],
 ): readonly Repository[] {
   const repositories: Repository[] = [];
@@ -32,7 +28,8 @@ export function resolveRepositories(
   for (const [text, one] of listed) {
     try {
       const name = repositoryName(text);
-      const idle = one.previews && 'idle' in one.previews ? one.previews.idle : usualIdle;
+      // `off` is there, and undefined.
+      const { idle, max, running, builds, memory, atLimit = 'wait' } = { ...usual, ...one.previews };
       const slug = repositorySlug(name);
       const other = slugs.get(slug);
       if (other !== undefined) {
@@ -50,6 +47,7 @@ export function resolveRepositories(
           ...(one.images ? { images: Object.freeze(one.images) } : {}),
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
           ...(idle === undefined ? {} : { idle }),
+          most: Object.freeze({ previews: max, running, builds, memory, atLimit }),
           ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
         }),
       );

@@ -1,6 +1,7 @@
 /** What `treehouse.yml` may say, key by key, and the variable that says the same. */
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
+import type { RepositoryLimits } from '../domain/admission.ts';
 import { nanosecondsOf } from '../domain/duration.ts';
 import type { Repository } from '../domain/ports.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
@@ -17,6 +18,10 @@ const time = z
 
 const port = z.coerce.number().int().min(1).max(65535);
 
+/** Of previews or builds. */
+const count = z.coerce.number().int().min(1).max(100_000);
+const atLimit = z.enum(['wait', 'remove'], "it is 'wait' or 'remove'");
+
 /** A name with nothing behind it is a repository too. */
 export const repositorySchema = z.preprocess(
   (value) => value ?? {},
@@ -26,7 +31,16 @@ export const repositorySchema = z.preprocess(
       branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
       images: imageRulesSchema.optional(),
       scan: scanSchema.optional(),
-      previews: z.strictObject({ idle: time.optional() }).default({}),
+      previews: z
+        .strictObject({
+          idle: time.optional(),
+          max: count.optional(),
+          running: count.optional(),
+          builds: count.optional(),
+          memory: size.optional(),
+          atLimit: atLimit.optional(),
+        })
+        .default({}),
       ...policyFields,
     })
     .superRefine(refinePolicy)
@@ -36,10 +50,20 @@ export const repositorySchema = z.preprocess(
     })),
 );
 
+export interface PreviewSettings {
+  readonly idle?: number | undefined;
+  readonly max?: number | undefined;
+  readonly running?: number | undefined;
+  readonly builds?: number | undefined;
+  /** Bytes. */
+  readonly memory?: number | undefined;
+  readonly atLimit?: RepositoryLimits['atLimit'] | undefined;
+}
+
 /** What the configuration says of one repository, before defaults. */
 export type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & {
   readonly url?: string | undefined;
-  readonly previews?: { readonly idle?: number | undefined };
+  readonly previews?: PreviewSettings;
 };
 export const NO_REPOSITORY: Listed = { branches: ['*'] };
 
@@ -66,6 +90,11 @@ export const fileSchema = z.strictObject({
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
   idle: time.optional(),
+  maxPreviews: count.optional(),
+  maxRunning: count.optional(),
+  /** What the containers that run may use together. */
+  maxMemory: size.optional(),
+  atLimit: atLimit.default('wait'),
   /** Of one commit on disk. */
   checkoutSize: size.default(2 * 2 ** 30),
   /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
@@ -102,6 +131,10 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_IDLE: 'idle',
+  TREEHOUSE_MAX_PREVIEWS: 'maxPreviews',
+  TREEHOUSE_MAX_RUNNING: 'maxRunning',
+  TREEHOUSE_MAX_MEMORY: 'maxMemory',
+  TREEHOUSE_AT_LIMIT: 'atLimit',
   TREEHOUSE_CHECKOUT_SIZE: 'checkoutSize',
   TREEHOUSE_SWEEP: 'sweep',
   TREEHOUSE_SWEEP_GRACE: 'sweepGrace',

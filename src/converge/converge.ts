@@ -12,7 +12,7 @@ import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { observeWorld, type World } from './observe.ts';
 import { repair } from './repair.ts';
-import { putToSleep, wakeUp } from './rest.ts';
+import { putToSleep, wakeIfRoom, wakeUp } from './rest.ts';
 import { sayOfLive } from './say.ts';
 import { sweepSecrets } from './secrets.ts';
 import { takeDown } from './take-down.ts';
@@ -24,7 +24,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (!preview) return { kind: 'done' };
   const repository = deps.repositories.find((one) => one.name === preview.repository);
   const rest = await deps.store.rest(id);
-  if (!rest.wanted && rest.slept) await wakeUp(deps, preview, record, rest.slept, context.signal);
+  const awake = rest.wanted || !rest.slept || (await wakeIfRoom(deps, preview, record, rest.slept, context.signal));
   const look = () =>
     observeWorld(deps, preview, repository, context.signal).catch(async (error: unknown) => {
       await sayRefused(deps, record, error);
@@ -39,6 +39,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const { commit } = world.desired;
   const anew = await deps.store.takeRedeploy(id);
   const isCurrent = world.live?.commit === commit;
+  // Its hint comes when there is room to wake it.
+  if (!awake && !anew && world.live && (isCurrent || hasFailed(record, commit))) return { kind: 'done' };
   if (!anew && world.live && rest.wanted && (isCurrent || hasFailed(record, commit))) {
     await putToSleep(deps, preview, record, world.live);
     return { kind: 'done' };
@@ -55,7 +57,12 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     }
     return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
   }
-  if (rest.wanted) {
+  const turn = await deps.admission.enter({ preview, purpose: 'build', commit });
+  if (turn.kind === 'wait') {
+    if (anew) await deps.store.requestRedeploy(id);
+    return { kind: 'done' };
+  }
+  if (rest.wanted || !awake) {
     // What is new may fail: until it serves, what served before does.
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
     world = await look();

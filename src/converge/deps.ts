@@ -2,6 +2,7 @@
 
 import type { BuildId } from '../domain/names.ts';
 import type {
+  Admission,
   Builder,
   Clock,
   Composer,
@@ -21,6 +22,7 @@ import type { Logger } from '../log.ts';
 
 export interface ConvergeDeps {
   readonly clock: Clock;
+  readonly admission: Admission;
   readonly git: Git;
   readonly engine: Engine;
   readonly images: ImageStore;

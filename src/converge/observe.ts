@@ -24,8 +24,11 @@ export async function observeDesired(
   const excluded = excludedBecause(preview, repository);
   if (excluded !== undefined || !repository) return { kind: 'absent', cause: excluded ?? '' };
   const head = await deps.git.head(repository, preview.branch, signal);
-  const pullRequests = await deps.store.pullRequests(preview.repository, preview.branch);
-  return desiredState({ head, pullRequests, excluded: undefined });
+  const [pullRequests, aside] = await Promise.all([
+    deps.store.pullRequests(preview.repository, preview.branch),
+    deps.store.aside(preview.id),
+  ]);
+  return desiredState({ head, pullRequests, excluded: undefined, aside });
 }
 
 export async function observeWorld(

@@ -27,7 +27,7 @@ export async function putToSleep(
     );
     await Promise.all(running.map((one) => deps.engine.stop(one.id, STOP_GRACE)));
   }
-  if (record?.state === 'asleep') return;
+  if (record?.state === 'asleep' && !record.wait) return;
   await sayOfLive(deps, preview, record, live, {
     state: 'asleep',
     cause: 'nobody visits it; the next visitor wakes it',
@@ -62,10 +62,24 @@ export async function wakeUp(
   await deps.gateway.open(preview.id);
 }
 
+/** As `wakeUp`, where there is room for it to run. @returns whether there is: else its visitor waits, and its hint comes. */
+export async function wakeIfRoom(
+  deps: ConvergeDeps,
+  preview: PreviewKey,
+  record: PreviewRecord | undefined,
+  slept: readonly string[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const turn = await deps.admission.enter({ preview, purpose: 'wake' });
+  if (turn.kind === 'wait') return false;
+  await wakeUp(deps, preview, record, slept, signal);
+  return true;
+}
+
 /** Wakes it if it sleeps and is not to; the whole of a converge comes with the hint that belongs to it. */
 export async function wakeNow(deps: ConvergeDeps, id: PreviewId, signal: AbortSignal): Promise<void> {
   const [record, rest] = await Promise.all([deps.store.record(id), deps.store.rest(id)]);
-  if (record && rest.slept && !rest.wanted) await wakeUp(deps, record, record, rest.slept, signal);
+  if (record && rest.slept && !rest.wanted) await wakeIfRoom(deps, record, record, rest.slept, signal);
 }
 
 /** What it was before it slept. */

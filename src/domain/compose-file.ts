@@ -131,6 +131,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
           [LABEL.config]: instance.config,
           [LABEL.after]: service.dependsOn.map((one) => `${one.service}:${one.condition}`).join(' '),
           [LABEL.cpus]: String(definition.cpus ?? ''),
+          [LABEL.memory]: String(definition.mem_limit ?? ''),
           // Empty where it is not reached: an image could say a host of its own.
           [LABEL.host]: virtual?.label ?? '',
           [LABEL.port]: virtual === undefined ? '' : String(virtual.port),

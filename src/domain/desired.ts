@@ -12,6 +12,13 @@ export interface PullRequestFact {
   readonly updatedAt: number;
 }
 
+/** Why a branch is to have no preview although it exists: nobody used it, or others needed its room. */
+export interface SetAside {
+  /** Where the branch was then; when it moves on, this is over. */
+  readonly commit: Commit;
+  readonly cause: string;
+}
+
 /** Why there is nothing to have: what was heard of the branch's pull requests ends with it. */
 export const BRANCH_DELETED = 'the branch was deleted';
 
@@ -28,10 +35,12 @@ export function desiredState(input: {
   readonly pullRequests: readonly PullRequestFact[];
   /** Why this branch is not to have a preview at all; undefined where it may. */
   readonly excluded: string | undefined;
+  readonly aside?: SetAside | undefined;
 }): Desired {
-  const { head, pullRequests, excluded } = input;
+  const { head, pullRequests, excluded, aside } = input;
   if (excluded !== undefined) return { kind: 'absent', cause: excluded };
   if (head === undefined) return { kind: 'absent', cause: BRANCH_DELETED };
+  if (aside?.commit === head) return { kind: 'absent', cause: aside.cause };
   if (pullRequests.some((one) => one.open)) return { kind: 'present', commit: head };
   const ended = pullRequests
     .filter((one) => one.head === head)

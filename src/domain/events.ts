@@ -1,4 +1,5 @@
 /** What a build says, as it says it: the log, the terminal, the API and the reports all read this one stream. */
+import type { Purpose, Wait } from './admission.ts';
 import type { BuildId, Commit, PreviewId } from './names.ts';
 import type { PreviewState } from './preview.ts';
 
@@ -48,6 +49,14 @@ export type BuildEvent =
       readonly cause: string;
       readonly serving?: { readonly build: BuildId; readonly commit: Commit; readonly since: number };
       readonly urls: readonly string[];
-    });
+    })
+  /** It cannot be built or woken yet; said again whenever that changes. */
+  | (Base &
+      Omit<Wait, 'kind'> & {
+        readonly type: 'preview.waiting';
+        readonly purpose: Purpose;
+        /** What is to be built. */
+        readonly commit?: string;
+      });
 
 export type EventType = BuildEvent['type'];

@@ -17,6 +17,8 @@ export const LABEL = {
   port: 'treehouse.port',
   /** How many CPUs a container may use, whatever it is given for the moment: see domain/neighbours.ts. */
   cpus: 'treehouse.cpus',
+  /** Bytes of memory that a container may use, since a list of containers does not tell. */
+  memory: 'treehouse.memory',
   /** What starts before it when all of it is started again: `db:service_healthy worker:service_started`. */
   after: 'treehouse.after',
   /** Which network of the model a network is. */

@@ -1,6 +1,7 @@
 /** What the rooms of the house need from outside, each as narrow as its users; adapters/ implements them. */
 
-import type { PullRequestFact } from './desired.ts';
+import type { Purpose, RepositoryLimits, Turn } from './admission.ts';
+import type { PullRequestFact, SetAside } from './desired.ts';
 import type { BuildEvent } from './events.ts';
 import type { ContainerFacts, PolicyRules } from './isolation.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
@@ -31,6 +32,8 @@ export interface Repository {
   readonly scan?: ScanSettings | undefined;
   /** Milliseconds without a visit after which its previews sleep; undefined: never. */
   readonly idle?: number | undefined;
+  /** The most that there may be of its previews. */
+  readonly most?: RepositoryLimits;
   /** What the admin changes of policy for it. */
   readonly policy?: PolicyRules | undefined;
 }
@@ -127,7 +130,12 @@ export interface Store {
   pullRequests(repository: RepositoryName, branch: Branch): Promise<readonly PullRequestFact[]>;
   /** The branch is gone: what was heard of its pull requests no longer counts. */
   forgetPullRequests(repository: RepositoryName, branch: Branch): Promise<void>;
-  /** Someone asked for a build though nothing changed. */
+  /** The branch is to have no preview until it moves on or someone asks for a build. */
+  setAside(key: PreviewKey, aside: SetAside): Promise<void>;
+  aside(id: PreviewId): Promise<SetAside | undefined>;
+  /** By preview. */
+  allAside(): Promise<ReadonlyMap<PreviewId, SetAside>>;
+  /** Someone asked for a build though nothing changed; a preview that was set aside comes back. */
   requestRedeploy(id: PreviewId): Promise<void>;
   /** True once for each request. */
   takeRedeploy(id: PreviewId): Promise<boolean>;
@@ -138,6 +146,30 @@ export interface Store {
   noteSlept(id: PreviewId, containers: readonly string[]): Promise<void>;
   /** It is awake and is to stay so. */
   forgetRest(id: PreviewId): Promise<void>;
+}
+
+/** Previews that an admin pinned: neither idleness nor time nor a limit ends them. */
+export interface Pins {
+  all(): Promise<ReadonlySet<PreviewId>>;
+  pin(id: PreviewId): Promise<void>;
+  unpin(id: PreviewId): Promise<void>;
+}
+
+/** Lets converges build and wake as there is room. */
+export interface Admission {
+  /**
+   * Takes a place, kept until the converge ends, or says who waits where in the queue; its preview is hinted when its turn comes.
+   * @throws transient `queue-away`, `engine-away`
+   */
+  enter(asking: Asking): Promise<Turn>;
+}
+
+/** Who asks to build or wake. */
+export interface Asking {
+  readonly preview: PreviewKey;
+  readonly purpose: Purpose;
+  /** What is to be built. */
+  readonly commit?: Commit;
 }
 
 /** Where hints go. */

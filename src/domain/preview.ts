@@ -1,6 +1,8 @@
 /** What is known of one branch's preview, for people; decisions are taken from observation, never from this. */
+import type { Wait } from './admission.ts';
 import type { BuildEvent, Stage } from './events.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
+import { waitText } from './waiting.ts';
 
 /** Which branch of which repository a preview id stands for. */
 export interface PreviewKey {
@@ -10,8 +12,8 @@ export interface PreviewKey {
 }
 
 /**
- * `live` serves the branch's head, `outdated` an earlier commit because the newest failed, `failed` nothing; `asleep` is stopped
- * until somebody visits it, `waking` on its way back.
+ * `live` serves the branch's head, `outdated` an earlier commit because the newest failed or waits to be built, `failed`
+ * nothing; `asleep` is stopped until somebody visits it, `waking` on its way back.
  */
 export type PreviewState =
   | 'waiting'
@@ -34,6 +36,8 @@ export interface PreviewRecord extends PreviewKey {
   readonly serving?: { readonly build: BuildId; readonly commit: Commit; readonly since: number };
   /** URLs, the main one first. */
   readonly urls: readonly string[];
+  /** There while it waits to be built or woken; what serves goes on meanwhile. */
+  readonly wait?: Omit<Wait, 'kind'>;
   /** The newest build, whatever became of it. */
   readonly attempt?: Attempt;
 }
@@ -62,8 +66,9 @@ export function hasFailed(record: PreviewRecord | undefined, commit: Commit): bo
 }
 
 /** The one place where a record changes: what `event` makes of it. */
-export function transition(record: PreviewRecord, event: BuildEvent): PreviewRecord {
+export function transition(before: PreviewRecord, event: BuildEvent): PreviewRecord {
   const at = event.at;
+  const { wait: _wait, ...record } = before;
   switch (event.type) {
     case 'build.started':
       return {
@@ -135,12 +140,30 @@ export function transition(record: PreviewRecord, event: BuildEvent): PreviewRec
         urls: event.urls,
       };
     }
+    case 'preview.waiting': {
+      const { position, because, aboutMs } = event;
+      const wait = { position, because, ...(aboutMs === undefined ? {} : { aboutMs }) };
+      const state = stateOfWaiting(before, event);
+      // How long it was not visited is counted from when its state changed.
+      const changedAt = state === before.state ? before.changedAt : at;
+      return { ...record, state, reason: waitText(wait), changedAt, wait };
+    }
     case 'log':
     case 'change':
-      return record;
+      return before;
     default:
       return event satisfies never;
   }
+}
+
+function stateOfWaiting(
+  record: PreviewRecord,
+  { purpose, commit }: Extract<BuildEvent, { type: 'preview.waiting' }>,
+): PreviewState {
+  if (purpose === 'wake') return 'waking';
+  if (!record.serving) return 'waiting';
+  if (record.state === 'asleep') return 'asleep';
+  return record.serving.commit === commit ? 'live' : 'outdated';
 }
 
 function withAttempt(record: PreviewRecord, build: BuildId, change: (attempt: Attempt) => Attempt): PreviewRecord {

@@ -13,6 +13,7 @@ export const KINDS = [
   'tag',
   'secrets',
   'folder',
+  'pin',
   'key',
   'mirror',
 ] as const;

@@ -89,7 +89,8 @@ async function whyNot(
       return [branchKey(repository.name, branch), await deps.store.pullRequests(repository.name, branch)] as const;
     }),
   );
-  const now = standings([{ repository, heads: new Map(found) }], new Map(facts));
+  const aside = await deps.store.allAside();
+  const now = standings([{ repository, heads: new Map(found) }], new Map(facts), aside);
   return group.some((one) => now.of(one.thing.owner).kind === 'wanted') ? 'it is wanted again' : undefined;
 }
 

@@ -1,4 +1,5 @@
 /** What a sweep does with what it saw: previews to look at, and things that belong to none. Pure, so that a dry run tells the truth. */
+import type { SetAside } from '../domain/desired.ts';
 import type { PreviewId } from '../domain/names.ts';
 import { previewId } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
@@ -13,6 +14,7 @@ import { type PullRequests, type RepositoryState, type Standings, standings } fr
 export interface Seen {
   readonly repositories: readonly RepositoryState[];
   readonly pullRequests: PullRequests;
+  readonly aside: ReadonlyMap<PreviewId, SetAside>;
   readonly records: readonly PreviewRecord[];
   readonly stacks: ReadonlyMap<PreviewId, ObservedStack>;
   readonly routes: readonly Route[];
@@ -41,7 +43,7 @@ export interface Decided {
 
 /** @param time `now` is of a clock that never jumps; both in milliseconds */
 export function decide(seen: Seen, memory: Memory, time: { readonly now: number; readonly graceMs: number }): Decided {
-  const should = standings(seen.repositories, seen.pullRequests);
+  const should = standings(seen.repositories, seen.pullRequests, seen.aside);
   const things = orphans(seen, should, memory, time);
   return {
     decisions: [...unreadLines(seen), ...previewLines(seen, should, memory.isFirst), ...things.decisions],

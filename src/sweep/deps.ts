@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 export interface SweepDeps {
   readonly repositories: readonly Repository[];
   readonly git: Pick<Git, 'branches'>;
-  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests'>;
+  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'allAside'>;
   readonly engine: Pick<
     Engine,
     'stop' | 'removeContainer' | 'removeNetwork' | 'removeVolume' | 'removeImage' | 'image'

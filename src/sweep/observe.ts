@@ -17,19 +17,21 @@ const PLACE_MS = 30_000;
 export async function observeAll(deps: SweepDeps, signal: AbortSignal): Promise<Seen> {
   // Whoever runs before or after all else is read may have changed it meanwhile.
   const before = deps.worker.running();
-  const [repositories, pullRequests, records, inventory, routes, later] = await Promise.all([
+  const [repositories, pullRequests, aside, records, inventory, routes, later] = await Promise.all([
     batches(deps.repositories, (one) => readHeads(deps, one, signal)),
     deps.allPullRequests(),
+    deps.store.allAside(),
     deps.store.records(),
     deps.inventory(),
     deps.gateway.routes(),
     deps.hints.later(),
   ]);
-  const { wanted } = standings(repositories, pullRequests);
+  const { wanted } = standings(repositories, pullRequests, aside);
   const places = await Promise.all(deps.places.map((one) => readPlace(one, (id) => wanted.has(id))));
   return {
     repositories,
     pullRequests,
+    aside,
     records,
     stacks: inventory.stacks,
     routes,

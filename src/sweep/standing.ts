@@ -1,5 +1,11 @@
 /** Which previews should be, from the branches of every repository and what was heard of their pull requests. Pure. */
-import { BRANCH_DELETED, desiredState, excludedBecause, type PullRequestFact } from '../domain/desired.ts';
+import {
+  BRANCH_DELETED,
+  desiredState,
+  excludedBecause,
+  type PullRequestFact,
+  type SetAside,
+} from '../domain/desired.ts';
 import { type Branch, type Commit, type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
@@ -41,7 +47,11 @@ export function branchKey(repository: RepositoryName, branch: Branch): string {
 const WANTED: Standing = { kind: 'wanted' };
 const UNKNOWN: Standing = { kind: 'unknown' };
 
-export function standings(repositories: readonly RepositoryState[], pullRequests: PullRequests): Standings {
+export function standings(
+  repositories: readonly RepositoryState[],
+  pullRequests: PullRequests,
+  aside: ReadonlyMap<PreviewId, SetAside>,
+): Standings {
   const byName = new Map(repositories.map((one) => [one.repository.name, one]));
   const unread = repositories.filter((one) => 'unread' in one.heads);
   const wanted = new Map<PreviewId, WantedPreview>();
@@ -56,6 +66,7 @@ export function standings(repositories: readonly RepositoryState[], pullRequests
         head,
         pullRequests: pullRequests.get(branchKey(repository.name, branch)) ?? [],
         excluded: excludedBecause(key, repository),
+        aside: aside.get(key.id),
       });
       if (desired.kind === 'present') wanted.set(key.id, { key, commit: desired.commit });
       else causes.set(key.id, desired.cause);

@@ -3,6 +3,7 @@ import pc from 'picocolors';
 import type { BuildEvent, Stage } from '../domain/events.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
 import { plain } from '../domain/plain.ts';
+import { waitText } from '../domain/waiting.ts';
 
 export interface ProgressOptions {
   readonly write: (text: string) => void;
@@ -104,6 +105,9 @@ export function startProgress(options: ProgressOptions): Progress {
           break;
         case 'preview.observed':
           say(`${pc.green('✔')} ${name} ${event.state}: ${pc.underline(event.urls[0] ?? '')}`);
+          break;
+        case 'preview.waiting':
+          say(`${pc.yellow('…')} ${name} is ${plain(waitText(event))}`);
           break;
         case 'preview.removing':
         case 'log':

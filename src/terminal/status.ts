@@ -26,7 +26,7 @@ export function statusTable(previews: readonly PreviewView[], now: number): stri
   for (const one of previews) {
     table.push([
       one.id,
-      COLOURS[one.state](one.state),
+      COLOURS[one.state](one.pinned ? `${one.state}, pinned` : one.state),
       one.commit?.slice(0, 12) ?? '–',
       one.since === null ? '–' : age(now - Date.parse(one.since)),
       one.url ?? pc.dim(cut(one.reason)),
@@ -34,7 +34,8 @@ export function statusTable(previews: readonly PreviewView[], now: number): stri
   }
   const lines = [table.toString()];
   for (const one of previews) {
-    if (one.state === 'outdated' || one.state === 'failed')
+    if (one.position !== null) lines.push(`${pc.cyan('…')} ${one.id}: ${plain(one.reason)}`);
+    else if (one.state === 'outdated' || one.state === 'failed')
       lines.push(`${pc.red('✘')} ${one.id}: ${plain(one.reason)}`);
   }
   return lines.join('\n');

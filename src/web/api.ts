@@ -3,7 +3,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { type Request, type RequestHandler, Router } from 'express';
 import type { BuildEvent } from '../domain/events.ts';
 import { type BuildId, type PreviewId, parsePreviewId } from '../domain/names.ts';
-import type { Hints, Store } from '../domain/ports.ts';
+import type { Hints, Pins, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import type { Sweep } from '../domain/sweep.ts';
 import { problem } from './problem.ts';
@@ -11,6 +11,7 @@ import { problem } from './problem.ts';
 export interface ApiDeps {
   readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy' | 'wantRest'> & BuildReader;
   readonly hints: Hints;
+  readonly pins: Pins;
   /** Resolves once it is sure to be woken. */
   wake(id: PreviewId): Promise<void>;
   readonly sweep: Sweep;
@@ -38,6 +39,12 @@ export interface PreviewView {
   readonly urls: readonly string[];
   readonly commit: string | null;
   readonly since: string | null;
+  /** Its place among those that wait to be built or woken, from 1; `reason` says for what. */
+  readonly position: number | null;
+  /** Seconds until its turn, where that can be told. */
+  readonly about: number | null;
+  /** Neither idleness nor time nor a limit ends it. */
+  readonly pinned: boolean;
   readonly build: BuildView | null;
 }
 
@@ -51,19 +58,24 @@ export interface BuildView {
   readonly message: string | null;
 }
 
+/** What can be asked for one preview. */
+export type PreviewAct = 'redeploy' | 'sleep' | 'wake' | 'pin' | 'unpin';
+
 const PAGE = 1_000;
 
 export function apiRouter(deps: ApiDeps): Router {
   const router = Router();
   router.use('/api/v1', requireToken(deps.adminToken));
   router.get('/api/v1/previews', async (req, res) => {
-    const all = (await deps.store.records()).filter((one) => req.query.all === 'true' || one.state !== 'removed');
-    res.json({ previews: all.sort((a, b) => (a.id < b.id ? -1 : 1)).map(view) });
+    const [records, pins] = await Promise.all([deps.store.records(), deps.pins.all()]);
+    const all = records.filter((one) => req.query.all === 'true' || one.state !== 'removed');
+    res.json({ previews: all.sort((a, b) => (a.id < b.id ? -1 : 1)).map((one) => view(one, pins)) });
   });
   router.get('/api/v1/previews/:id', async (req, res) => {
     const record = await find(deps, req);
-    if (record) res.json({ ...view(record), builds: await deps.store.builds(record.id) });
-    else notFound(res);
+    if (!record) return notFound(res);
+    const [pins, builds] = await Promise.all([deps.pins.all(), deps.store.builds(record.id)]);
+    res.json({ ...view(record, pins), builds });
   });
   router.get('/api/v1/previews/:id/builds/:build/events', async (req, res) => {
     const record = await find(deps, req);
@@ -80,26 +92,21 @@ export function apiRouter(deps: ApiDeps): Router {
       next: events.at(-1)?.cursor ?? after ?? null,
     });
   });
-  router.post('/api/v1/previews/:id/redeploy', async (req, res) => {
-    const record = await find(deps, req);
-    if (!record) return notFound(res);
-    await deps.store.requestRedeploy(record.id);
-    await deps.hints.hint(record.id);
-    res.status(202).json({ hinted: record.id });
-  });
-  router.post('/api/v1/previews/:id/sleep', async (req, res) => {
-    const record = await find(deps, req);
-    if (!record) return notFound(res);
-    await deps.store.wantRest(record.id, true);
-    await deps.hints.hint(record.id);
-    res.status(202).json({ hinted: record.id });
-  });
-  router.post('/api/v1/previews/:id/wake', async (req, res) => {
-    const record = await find(deps, req);
-    if (!record) return notFound(res);
-    await deps.wake(record.id);
-    res.status(202).json({ hinted: record.id });
-  });
+  const acts: Readonly<Record<PreviewAct, (id: PreviewId) => Promise<unknown>>> = {
+    redeploy: (id) => deps.store.requestRedeploy(id).then(() => deps.hints.hint(id)),
+    sleep: (id) => deps.store.wantRest(id, true).then(() => deps.hints.hint(id)),
+    wake: (id) => deps.wake(id),
+    pin: (id) => deps.pins.pin(id),
+    unpin: (id) => deps.pins.unpin(id),
+  };
+  for (const [name, act] of Object.entries(acts)) {
+    router.post(`/api/v1/previews/:id/${name}`, async (req, res) => {
+      const record = await find(deps, req);
+      if (!record) return notFound(res);
+      await act(record.id);
+      res.status(202).json({ hinted: record.id });
+    });
+  }
   // What a sweep would do, and doing it.
   router.get('/api/v1/sweep', async (_req, res) => void res.json(await deps.sweep({ dryRun: true })));
   router.post('/api/v1/sweep', async (_req, res) => void res.json(await deps.sweep({ dryRun: false })));
@@ -128,8 +135,8 @@ function requireToken(token: string): RequestHandler {
   };
 }
 
-function view(record: PreviewRecord): PreviewView {
-  const { serving, attempt } = record;
+function view(record: PreviewRecord, pins: ReadonlySet<PreviewId>): PreviewView {
+  const { serving, attempt, wait } = record;
   return {
     id: record.id,
     repository: record.repository,
@@ -141,6 +148,9 @@ function view(record: PreviewRecord): PreviewView {
     urls: record.urls,
     commit: serving?.commit ?? null,
     since: serving ? time(serving.since) : null,
+    position: wait?.position ?? null,
+    about: wait?.aboutMs === undefined ? null : Math.round(wait.aboutMs / 1_000),
+    pinned: pins.has(record.id),
     build: attempt
       ? {
           id: attempt.build,

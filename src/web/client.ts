@@ -3,15 +3,13 @@
 import type { BuildEvent } from '../domain/events.ts';
 import type { SweepReport } from '../domain/sweep.ts';
 import { TreehouseError } from '../errors.ts';
-import type { PreviewView } from './api.ts';
+import type { PreviewAct, PreviewView } from './api.ts';
 
 export interface Client {
   previews(): Promise<readonly PreviewView[]>;
   preview(id: string): Promise<PreviewView & { readonly builds: readonly string[] }>;
   events(id: string, build: string, after: string | null): Promise<EventPage>;
-  redeploy(id: string): Promise<void>;
-  sleep(id: string): Promise<void>;
-  wake(id: string): Promise<void>;
+  act(act: PreviewAct, id: string): Promise<void>;
   sweep(options: { readonly dryRun: boolean }): Promise<SweepReport>;
 }
 
@@ -48,9 +46,7 @@ export function createClient(options: { readonly url: string; readonly token: st
     preview: (id) => call('GET', at(id)),
     events: (id, build, after) =>
       call('GET', `${at(id)}/builds/${encodeURIComponent(build)}/events${after === null ? '' : `?after=${after}`}`),
-    sleep: async (id) => void (await call('POST', `${at(id)}/sleep`)),
-    wake: async (id) => void (await call('POST', `${at(id)}/wake`)),
-    redeploy: async (id) => void (await call('POST', `${at(id)}/redeploy`)),
+    act: async (act, id) => void (await call('POST', `${at(id)}/${act}`)),
     sweep: ({ dryRun }) => call(dryRun ? 'GET' : 'POST', '/api/v1/sweep', SWEEP_LIMIT),
   };
 }

@@ -73,7 +73,7 @@ export function pageFor(input: PageInput): Page {
         retryAfter: 2,
         title: record.state === 'building' ? 'The house is being built' : 'Waiting to be built',
         detail: `The preview of ${branch} is not ready yet: ${record.reason}.`,
-        more: html`${about}${stageList(record)}<p>This page looks again by itself.</p>${logSection(tail)}`,
+        more: html`${about}${stageList(record)}${waitSection(record)}<p>This page looks again by itself.</p>${logSection(tail)}`,
       });
     case 'asleep':
     case 'waking':
@@ -82,8 +82,12 @@ export function pageFor(input: PageInput): Page {
         tone: 'calm',
         retryAfter: 2,
         title: 'The house wakes up',
-        detail: `The preview of ${branch} was asleep and is being started; try again in a moment.`,
-        more: html`${about}<p>Nobody had visited it for a while, so it slept. Its services are starting; this page looks again by
+        detail: record.wait
+          ? `The preview of ${branch} was asleep and waits to be started: ${record.reason}.`
+          : `The preview of ${branch} was asleep and is being started; try again in a moment.`,
+        more: record.wait
+          ? html`${about}${waitSection(record)}<p>It slept, and waits to be started. This page looks again by itself.</p>`
+          : html`${about}<p>Nobody had visited it for a while, so it slept. Its services are starting; this page looks again by
           itself.</p>`,
       });
     case 'live':
@@ -111,6 +115,11 @@ function stageList(record: PreviewRecord): Markup {
     return [html`<li class="done">${stage} <small>${(one.ms / 1000).toFixed(1)} s</small></li>`];
   });
   return html`<ol class="stages">${items}</ol>`;
+}
+
+/** "Third in the queue, about 4 min: …" */
+function waitSection({ wait, reason }: PreviewRecord): Markup {
+  return wait ? html`<p>${reason.charAt(0).toUpperCase()}${reason.slice(1)}.</p>` : html``;
 }
 
 function logSection(tail: readonly string[]): Markup {

@@ -37,6 +37,7 @@ export function seen(more: Partial<Seen>): Seen {
   return {
     repositories: [],
     pullRequests: new Map(),
+    aside: new Map(),
     records: [],
     stacks: new Map(),
     routes: [],

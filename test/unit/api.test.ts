@@ -41,10 +41,16 @@ const EVENTS: readonly BuildEvent[] = [
   { type: 'build.live', at: 2_000, ...ofBuild, commit: COMMIT, urls: URLS, ms: 1_000 },
 ];
 
+const WAITS: BuildEvent = {
+  ...{ type: 'preview.waiting', at: 5, preview: waiting('late').id, purpose: 'build', commit: COMMIT },
+  ...{ position: 3, because: 'two builds run', aboutMs: 240_000 },
+};
+
 /** A store in memory, as narrow as its users. */
 function memory() {
   const records = new Map<PreviewId, PreviewRecord>();
   const redeploys: PreviewId[] = [];
+  const pinned = new Set<PreviewId>();
   const rests: [PreviewId, boolean][] = [];
   const woken: PreviewId[] = [];
   const hinted: PreviewId[] = [];
@@ -54,6 +60,7 @@ function memory() {
     { ...waiting('gone'), state: 'removed' as const, reason: 'it was merged' },
     waiting('short', ''),
     { ...waiting('nap'), state: 'asleep' as const, reason: 'nobody visits it' },
+    transition(waiting('late'), WAITS),
   ]) {
     records.set(one.id, one);
   }
@@ -85,6 +92,11 @@ function memory() {
     woken,
     hinted,
     sweep,
+    pins: {
+      all: async () => pinned,
+      pin: async (id: PreviewId) => void pinned.add(id),
+      unpin: async (id: PreviewId) => void pinned.delete(id),
+    },
     wake: async (id: PreviewId) => void woken.push(id),
     hints: { hint: async (id: PreviewId) => void hinted.push(id) },
   };
@@ -156,6 +168,7 @@ describe('previews', () => {
     const { body } = await ask('/api/v1/previews');
     expect(body.previews.map((one: { id: string }) => one.id)).toEqual([
       'feature-a--shop',
+      'late--shop',
       'main--shop',
       'nap--shop',
       'short',
@@ -164,6 +177,7 @@ describe('previews', () => {
     expect(all.body.previews.map((one: { id: string }) => one.id)).toEqual([
       'feature-a--shop',
       'gone--shop',
+      'late--shop',
       'main--shop',
       'nap--shop',
       'short',
@@ -182,6 +196,9 @@ describe('previews', () => {
       urls: URLS,
       commit: COMMIT,
       since: '1970-01-01T00:00:02.000Z',
+      position: null,
+      about: null,
+      pinned: false,
       build: {
         id: BUILD,
         commit: COMMIT,
@@ -193,6 +210,24 @@ describe('previews', () => {
       },
       builds: [BUILD],
     });
+  });
+
+  it('that wait say where in the queue, and for about how long', async () => {
+    expect((await ask('/api/v1/previews/late--shop')).body).toMatchObject({
+      state: 'waiting',
+      reason: 'third in the queue, about 4 min: two builds run',
+      position: 3,
+      about: 240,
+    });
+  });
+
+  it('are pinned and unpinned by word', async () => {
+    const pinned = async () => (await ask('/api/v1/previews/late--shop')).body.pinned;
+    expect((await ask('/api/v1/previews/late--shop/pin', { method: 'POST' })).status).toBe(202);
+    expect(await pinned()).toBe(true);
+    expect((await ask('/api/v1/previews/late--shop/unpin', { method: 'POST' })).status).toBe(202);
+    expect(await pinned()).toBe(false);
+    expect((await ask('/api/v1/previews/none--shop/pin', { method: 'POST' })).status).toBe(404);
   });
 
   it('that were never built hold nothing but their names', async () => {
@@ -280,6 +315,7 @@ describe('the command line', () => {
     const client = createClient({ url, token: TOKEN });
     expect((await client.previews()).map((one) => one.id)).toEqual([
       'feature-a--shop',
+      'late--shop',
       'main--shop',
       'nap--shop',
       'short',
@@ -288,7 +324,7 @@ describe('the command line', () => {
     expect((await client.events('main--shop', BUILD, '4-0')).next).toBe('5-0');
     expect(await client.sweep({ dryRun: true })).toEqual(await world.sweep({ dryRun: true }));
     expect(await client.sweep({ dryRun: false })).toMatchObject({ dryRun: false, lines: [{ action: 'remove' }] });
-    await expect(client.redeploy('none--shop')).rejects.toThrow('There is no preview with this id.');
+    await expect(client.act('redeploy', 'none--shop')).rejects.toThrow('There is no preview with this id.');
     await expect(createClient({ url, token: 'x' }).previews()).rejects.toThrow('The API needs the admin token');
     await expect(createClient({ url: 'http://127.0.0.1:9/', token: TOKEN }).previews()).rejects.toThrow(
       'no Treehouse answers at http://127.0.0.1:9/: start it with npm start, or set TREEHOUSE_URL',

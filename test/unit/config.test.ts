@@ -64,6 +64,27 @@ describe('the configuration', () => {
     expect(config.concurrency).toBeGreaterThanOrEqual(2);
   });
 
+  it('takes limits of the host, and of a repository, where they may differ', () => {
+    const yml = [
+      'maxPreviews: 20',
+      'atLimit: remove',
+      'repositories:',
+      '  acme/shop: {previews: {max: 5, running: 3, builds: 1, memory: 2g, atLimit: wait}}',
+      '  acme/blog:',
+    ].join('\n');
+    const config = read(yml, { env: { TREEHOUSE_MAX_RUNNING: '9', TREEHOUSE_MAX_MEMORY: '8g' } });
+    expect(config.most).toEqual({ previews: 20, running: 9, memory: 8 * 2 ** 30 });
+    expect(config.repositories.map((one) => one.most)).toEqual([
+      { previews: 5, running: 3, builds: 1, memory: 2 * 2 ** 30, atLimit: 'wait' },
+      { atLimit: 'remove' },
+    ]);
+    expect(faults('maxRunning: 0\natLimit: kill')).toEqual([
+      'the configuration has 2 faults:',
+      'maxRunning (TREEHOUSE_MAX_RUNNING): Too small: expected number to be >=1',
+      "atLimit (TREEHOUSE_AT_LIMIT): it is 'wait' or 'remove'",
+    ]);
+  });
+
   it('lists every fault in one message, with its key and its variable', () => {
     const yml = [
       'port: 70000',
@@ -72,7 +93,7 @@ describe('the configuration', () => {
       'colour: red',
       'webhookSecret: in the yml',
       'repositories:',
-      '  acme/shop: {url: "", branches: [], previews: {max: 2}}',
+      '  acme/shop: {url: "", branches: [], previews: {most: 2}}',
       '  shop: {}',
     ].join('\n');
     const env = {
@@ -94,7 +115,7 @@ describe('the configuration', () => {
       'logLevel (TREEHOUSE_LOG_LEVEL): Invalid option: expected one of "trace"|"debug"|"info"|"warn"|"error"|"silent"',
       'repositories.acme/shop.url: Too small: expected string to have >=1 characters',
       'repositories.acme/shop.branches: Too small: expected array to have >=1 items',
-      'repositories.acme/shop.previews.max: there is no such setting',
+      'repositories.acme/shop.previews.most: there is no such setting',
       'redisUrl (REDIS_URL): it is redis://host:port',
       'dockerHost (DOCKER_HOST): it is unix:///path or tcp://host:port',
       'colour: there is no such setting',

@@ -56,6 +56,16 @@ describe('what should run', () => {
       `present ${HEAD}`,
     ],
     [
+      'one that was set aside here',
+      { head: HEAD, pullRequests: [fact(1)], excluded: undefined, aside: { commit: HEAD, cause: 'nobody used it' } },
+      'absent: nobody used it',
+    ],
+    [
+      'one that was set aside, and another commit since',
+      { head: HEAD, pullRequests: [], excluded: undefined, aside: { commit: OLDER, cause: 'nobody used it' } },
+      `present ${HEAD}`,
+    ],
+    [
       'two that ended here, the later named',
       { head: HEAD, pullRequests: [closed(8, HEAD), merged(9, HEAD), closed(3, HEAD)], excluded: undefined },
       'absent: pull request #9 was merged',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Branch, branchName, buildId, commitId, previewId, repositoryName } from '../../src/domain/names.ts';
 import { plain } from '../../src/domain/plain.ts';
 import { newRecord, type PreviewRecord, type PreviewState } from '../../src/domain/preview.ts';
+import { waitText } from '../../src/domain/waiting.ts';
 import { type PageInput, pageFor } from '../../src/web/pages.ts';
 
 const HOST = 'main--shop.preview.localhost';
@@ -12,6 +13,8 @@ function record(state: PreviewState, more: Partial<PreviewRecord> = {}): Preview
   const key = { id: previewId('shop', branch), repository: repositoryName('acme/shop'), branch };
   return { ...newRecord(key, 1), state, reason: 'it was pushed', ...more };
 }
+
+const WAIT = { wait: { position: 3, because: 'two builds run', aboutMs: 240_000 } };
 
 function input(more: Partial<PageInput>): PageInput {
   return { host: HOST, record: undefined, tail: [], unreachable: false, ...more };
@@ -30,6 +33,16 @@ describe('a page', () => {
       'waiting',
       { record: record('waiting') },
       '503 Waiting to be built | 2 | The preview of main is not ready yet: it was pushed.',
+    ],
+    [
+      'third in the queue',
+      { record: record('waiting', { ...WAIT, reason: waitText(WAIT.wait) }) },
+      '503 Waiting to be built | 2 | The preview of main is not ready yet: third in the queue, about 4 min: two builds run.',
+    ],
+    [
+      'waiting to be woken',
+      { record: record('waking', { ...WAIT, reason: waitText(WAIT.wait) }) },
+      '503 The house wakes up | 2 | The preview of main was asleep and waits to be started: third in the queue, about 4 min: two builds run.',
     ],
     [
       'building',

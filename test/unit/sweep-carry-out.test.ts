@@ -36,6 +36,7 @@ function world(more: Partial<SweepDeps> = {}) {
       records: async () => [],
       know: async (key) => void done.push(`know ${key.id}`),
       pullRequests: async () => [],
+      allAside: async () => new Map(),
     },
     engine: {
       stop: say('stop'),

@@ -17,7 +17,7 @@ function view(id: PreviewView['id'], more: Partial<PreviewView>): PreviewView {
   return {
     ...{ id, repository: 'acme/shop', branch: 'main', state: 'live', reason: 'serves the newest commit' },
     ...{ changedAt: '1970-01-01T00:00:00.000Z', url: URLS[0] ?? null, urls: URLS, commit: COMMIT },
-    ...{ since: '1970-01-01T00:00:00.000Z', build: null },
+    ...{ since: '1970-01-01T00:00:00.000Z', build: null, position: null, about: null, pinned: false },
     ...more,
   };
 }
@@ -76,6 +76,11 @@ describe('the table of previews', () => {
         view(MAIN, {}),
         view(OTHER, { state: 'outdated', reason: 'test failed: the tests are red' }),
         view(previewId('shop', branchName('new')), { ...none, state: 'waiting', reason: 'waiting to be looked at' }),
+        view(previewId('shop', branchName('kept')), { pinned: true }),
+        view(previewId('shop', branchName('late')), {
+          ...none,
+          ...{ state: 'waiting', reason: 'third in the queue, about 4 min: two builds run', position: 3, about: 240 },
+        }),
         view(previewId('shop', branchName('bad')), {
           ...none,
           state: 'failed',
@@ -89,12 +94,15 @@ describe('the table of previews', () => {
         .split('\n')
         .map((line) => line.trimEnd()),
     ).toEqual([
-      ' PREVIEW        STATE       COMMIT          AGE      URL',
-      ' main--shop     live        012345678901    1 min    http://main--shop.localhost/',
-      ' other--shop    outdated    012345678901    1 min    http://main--shop.localhost/',
-      ' new--shop      waiting     –               –        waiting to be looked at',
-      ' bad--shop      failed      –               –        build failed: no such file',
+      ' PREVIEW        STATE           COMMIT          AGE      URL',
+      ' main--shop     live            012345678901    1 min    http://main--shop.localhost/',
+      ' other--shop    outdated        012345678901    1 min    http://main--shop.localhost/',
+      ' new--shop      waiting         –               –        waiting to be looked at',
+      ' kept--shop     live, pinned    012345678901    1 min    http://main--shop.localhost/',
+      ' late--shop     waiting         –               –        third in the queue, about 4 min: two builds run',
+      ' bad--shop      failed          –               –        build failed: no such file',
       '✘ other--shop: test failed: the tests are red',
+      '… late--shop: third in the queue, about 4 min: two builds run',
       '✘ bad--shop: build failed: no such file',
       'x'.repeat(80),
     ]);
