@@ -12,6 +12,7 @@ import {
   repositorySchema,
   VARIABLES,
 } from './config/schema.ts';
+import type { Patience } from './converge/patience.ts';
 import type { HouseLimits } from './domain/admission.ts';
 import type { BuildLimits } from './domain/isolation.ts';
 import type { Repository } from './domain/ports.ts';
@@ -39,6 +40,7 @@ export interface Config {
   readonly startLimit: number;
   /** Seconds that builds are given to end after SIGTERM. */
   readonly stopLimit: number;
+  readonly patience: Patience;
   /** Seconds between two sweeps. */
   readonly sweep: number;
   /** Seconds for which a thing must be seen to belong to nothing before it is removed. */
@@ -127,6 +129,12 @@ export function readConfig(input: ConfigInput): Config {
     }),
     startLimit: settings.startLimit,
     stopLimit: settings.stopLimit,
+    patience: Object.freeze({
+      silence: settings.buildSilence,
+      build: settings.buildLimit,
+      test: settings.testLimit,
+      pull: settings.pullLimit,
+    }),
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
     checkoutSize: settings.checkoutSize,
     sweep: settings.sweep,
@@ -147,9 +155,7 @@ export function readConfig(input: ConfigInput): Config {
 }
 
 /** What holds of a repository that says nothing of it. */
-function usualOf(
-  settings: { readonly idle?: number | undefined; readonly atLimit?: 'wait' | 'remove' } | undefined,
-): PreviewSettings {
+function usualOf(settings: PreviewSettings | undefined): PreviewSettings {
   return { idle: settings?.idle, atLimit: settings?.atLimit };
 }
 

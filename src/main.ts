@@ -246,6 +246,7 @@ async function start(
     builds: path.join(config.home, 'builds'),
     templates: path.join(PROJECT, 'templates'),
     seccomp: path.join(PROJECT, 'templates', 'isolation', 'seccomp.json'),
+    patience: config.patience,
     startLimit: config.startLimit * 1000,
   };
 

@@ -6,7 +6,7 @@ import { access, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promise
 import path from 'node:path';
 import type { Builder, BuildTarget, Composer } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
-import { BUILD_TIMEOUT, buildFailure } from './build-failure.ts';
+import { buildFailure } from './build-failure.ts';
 import { onlyKnownWords } from './compose-words.ts';
 import { ProcessError, runProcess } from './run-process.ts';
 
@@ -121,13 +121,12 @@ export function composeCommands(options: CommandOptions): Composer & Builder {
           // Not the checkout, whose `.env` bake would read.
           cwd: folder,
           env: await environment(),
-          timeoutMs: BUILD_TIMEOUT,
           signal,
           onLine,
           act: 'building the images',
         }).catch((error: unknown) => {
-          if (error instanceof ProcessError && (error.exitCode !== undefined || error.timedOut))
-            throw buildFailure({ said: error.tail, timedOut: error.timedOut, cause: error });
+          if (error instanceof ProcessError && error.exitCode !== undefined)
+            throw buildFailure({ said: error.tail, cause: error });
           throw error;
         });
       });

@@ -3,9 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type Docker from 'dockerode';
 import type { Builder, BuildTarget, OnLine } from '../domain/ports.ts';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
-import { timeLimit } from '../time-limit.ts';
 import { type BuildContext, contextOf } from './build-context.ts';
-import { BUILD_TIMEOUT, buildFailure } from './build-failure.ts';
+import { buildFailure } from './build-failure.ts';
 import { buildProgress } from './build-progress.ts';
 
 /** One builder: by the API where that can say it, else by `buildx`. */
@@ -39,10 +38,8 @@ async function buildOne(
   signal: AbortSignal,
 ): Promise<void> {
   const { build } = target;
-  const limit = timeLimit(signal, BUILD_TIMEOUT, buildFailure({ said: '', timedOut: true }));
-  const either = limit.signal;
   try {
-    const stream = await post(docker, context, either, {
+    const stream = await post(docker, context, signal, {
       // BuildKit.
       version: '2',
       t: target.reference,
@@ -52,12 +49,10 @@ async function buildOne(
       ...(build.target === undefined ? {} : { target: build.target }),
       ...(build.noNetwork ? { networkmode: 'none' } : {}),
     });
-    await follow(stream, onLine, either);
+    await follow(stream, onLine, signal);
   } catch (cause) {
-    if (either.aborted) throw abortReason(either);
-    throw cause instanceof TreehouseError ? cause : buildFailure({ said: messageOf(cause), timedOut: false, cause });
-  } finally {
-    limit.clear();
+    if (signal.aborted) throw abortReason(signal);
+    throw cause instanceof TreehouseError ? cause : buildFailure({ said: messageOf(cause), cause });
   }
 }
 
@@ -120,5 +115,5 @@ async function follow(stream: IncomingMessage, onLine: OnLine, signal: AbortSign
   if (signal.aborted) throw abortReason(signal);
   if (failure === undefined) return;
   onLine(`ERROR: ${failure}`);
-  throw buildFailure({ said: failure, log: tail.join('\n'), timedOut: false });
+  throw buildFailure({ said: failure, log: tail.join('\n') });
 }

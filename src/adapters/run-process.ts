@@ -12,7 +12,8 @@ export interface ProcessRequest {
   /** The whole environment; nothing is inherited. */
   readonly env: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
-  readonly timeoutMs: number;
+  /** Undefined: until it ends or the signal is aborted. */
+  readonly timeoutMs?: number;
   readonly signal: AbortSignal;
   /** Takes each line of stdout and stderr as it comes; a carriage return ends a line too, so bars show as lines. */
   readonly onLine?: (line: string) => void;
@@ -119,7 +120,7 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
   };
   const onAbort = () => end('aborted');
   request.signal.addEventListener('abort', onAbort, { once: true });
-  timers.push(setTimeout(() => end('timed out'), request.timeoutMs));
+  if (request.timeoutMs !== undefined) timers.push(setTimeout(() => end('timed out'), request.timeoutMs));
   if (group !== undefined) runningGroups.add(group);
 
   const result = await child;
@@ -167,7 +168,7 @@ function failure(request: ProcessRequest, { ended, tail, exitCode, reason, signa
     ended === 'aborted'
       ? `${command} was stopped`
       : ended === 'timed out'
-        ? `${command} took longer than ${request.timeoutMs / 1000} s`
+        ? `${command} took longer than ${(request.timeoutMs ?? 0) / 1000} s`
         : exitCode !== undefined
           ? `${command} exited with code ${exitCode}`
           : (reason ?? `${command} was ended by ${signalName ?? 'a signal'}`);

@@ -86,6 +86,11 @@ export const fileSchema = z.strictObject({
   concurrency: z.coerce.number().int().min(1).max(64).default(Math.max(2, availableParallelism())),
   startLimit: z.coerce.number().int().min(1).max(3600).default(120),
   stopLimit: z.coerce.number().int().min(0).max(3600).default(30),
+  buildLimit: time.default(3_600_000),
+  testLimit: time.default(1_800_000),
+  pullLimit: time.default(1_800_000),
+  /** Of a build or a test that prints nothing. */
+  buildSilence: time.default(600_000),
   /** Of all build steps together. */
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
@@ -128,6 +133,10 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_CONCURRENCY: 'concurrency',
   TREEHOUSE_START_LIMIT: 'startLimit',
   TREEHOUSE_STOP_LIMIT: 'stopLimit',
+  TREEHOUSE_BUILD_LIMIT: 'buildLimit',
+  TREEHOUSE_TEST_LIMIT: 'testLimit',
+  TREEHOUSE_PULL_LIMIT: 'pullLimit',
+  TREEHOUSE_BUILD_SILENCE: 'buildSilence',
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_IDLE: 'idle',

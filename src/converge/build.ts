@@ -10,7 +10,8 @@ import { everyService, type StackBuild, type StackService } from '../domain/stac
 import { TreehouseError } from '../errors.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { admitStackImages, watchBuilder } from './images.ts';
+import { admitStackImages, pull, watchBuilder } from './images.ts';
+import { patiently } from './patience.ts';
 import type { Planned } from './plan.ts';
 
 export interface ServiceImage {
@@ -78,9 +79,15 @@ async function build(
   admitted: ReadonlySet<string>,
 ): Promise<void> {
   const stranger = new AbortController();
-  const onLine = watchBuilder(admitted, run.lines('build', 'buildkit'), (why) => stranger.abort(why));
-  const signal = AbortSignal.any([run.signal, stranger.signal]);
-  const [built] = await Promise.allSettled([deps.builder.build({ root: run.checkout, targets, onLine, signal })]);
+  const say = watchBuilder(admitted, run.lines('build', 'buildkit'), (why) => stranger.abort(why));
+  const either = AbortSignal.any([run.signal, stranger.signal]);
+  const { build: limit, silence } = deps.patience;
+  const bounds = { act: 'building the images', code: 'build-failed', limit, setting: 'TREEHOUSE_BUILD_LIMIT' } as const;
+  const [built] = await Promise.allSettled([
+    patiently({ ...bounds, silence }, say, either, (onLine, signal) =>
+      deps.builder.build({ root: run.checkout, targets, onLine, signal }),
+    ),
+  ]);
   if (stranger.signal.aborted) {
     // Found by its sources, it would be run the next time without being built.
     await Promise.all(targets.map((one) => deps.engine.removeImage(one.reference)));
@@ -91,9 +98,7 @@ async function build(
 
 async function pullIfAbsent(deps: ConvergeDeps, run: BuildRun, reference: string): Promise<void> {
   if (await deps.engine.image(reference)) return;
-  const say = run.lines('build', 'engine');
-  say(`pulling ${reference}`);
-  await deps.engine.pull(reference, say, run.signal);
+  await pull(deps, run, reference);
 }
 
 function nameOf(

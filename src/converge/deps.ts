@@ -19,6 +19,7 @@ import type {
 import type { SecretSource } from '../domain/secrets.ts';
 import type { ImageStore, LookUp, ScanImage } from '../domain/supply.ts';
 import type { Logger } from '../log.ts';
+import type { Patience } from './patience.ts';
 
 export interface ConvergeDeps {
   readonly clock: Clock;
@@ -54,6 +55,7 @@ export interface ConvergeDeps {
   readonly templates: string;
   /** The seccomp profile's file, absolute. */
   readonly seccomp: string;
+  readonly patience: Patience;
   /** Milliseconds that a stack may take to become healthy. */
   readonly startLimit: number;
 }

@@ -10,9 +10,10 @@ import { namesOf } from '../supply/judge.ts';
 import { drawnByBuilder } from '../supply/witness.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { patiently } from './patience.ts';
 import { refused } from './refused.ts';
 
-type Deps = Pick<ConvergeDeps, 'engine' | 'images' | 'registry' | 'scan' | 'lookUp' | 'allowsPrivate'>;
+type Deps = Pick<ConvergeDeps, 'engine' | 'images' | 'registry' | 'scan' | 'lookUp' | 'allowsPrivate' | 'patience'>;
 
 /**
  * Fetches and looks at every image that the stack draws in, which the plan has judged by their names, and asks where the names
@@ -22,7 +23,6 @@ type Deps = Pick<ConvergeDeps, 'engine' | 'images' | 'registry' | 'scan' | 'look
 export async function admitStackImages(deps: Deps, run: BuildRun, drawn: DrawnIn): Promise<ReadonlySet<string>> {
   const on = { rules: run.repository.images, registry: deps.registry?.address };
   const say = run.lines('build', 'treehouse');
-  const pulled = run.lines('build', 'engine');
   const admitted = await admitImages(drawn, {
     ...on,
     preview: run.preview.id,
@@ -31,13 +31,23 @@ export async function admitStackImages(deps: Deps, run: BuildRun, drawn: DrawnIn
     allowsPrivate: deps.allowsPrivate,
     refresh: run.anew,
     say,
-    async pull(reference) {
-      pulled(`pulling ${reference}`);
-      await deps.engine.pull(reference, pulled, run.signal);
-    },
+    pull: (reference) => pull(deps, run, reference),
   });
   if (admitted.refusals.length > 0) throw refused(admitted.refusals);
   return namesOf(admitted.images);
+}
+
+/** Its progress is bars, not lines: it is bounded as a whole. */
+export async function pull(deps: Pick<Deps, 'engine' | 'patience'>, run: BuildRun, reference: string): Promise<void> {
+  const say = run.lines('build', 'engine');
+  say(`pulling ${reference}`);
+  const { pull: limit } = deps.patience;
+  await patiently(
+    { act: `pulling ${reference}`, code: 'image-missing', limit, setting: 'TREEHOUSE_PULL_LIMIT', silence: undefined },
+    say,
+    run.signal,
+    (onLine, signal) => deps.engine.pull(reference, onLine, signal),
+  );
 }
 
 /** Watches the builder name its images; the first that was not admitted ends the build by `stop`. */

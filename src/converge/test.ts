@@ -4,18 +4,15 @@ import type { ObservedContainer } from '../domain/observed.ts';
 import { type Stack, withDependencies } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { removeBuild } from '../teardown/remove.ts';
-import { timeLimit } from '../time-limit.ts';
 import { bringUp } from './bring-up.ts';
 import type { Images } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { instance } from './instances.ts';
 import { makeNetworks } from './networks.ts';
+import { patiently } from './patience.ts';
 import { sweepSecrets } from './secrets.ts';
 import { createContainers, missing } from './start.ts';
-
-/** Seconds that a test may run. */
-const TEST_LIMIT = 15 * 60;
 
 export interface TestInput {
   readonly stack: Stack;
@@ -61,18 +58,17 @@ async function runService(deps: ConvergeDeps, run: BuildRun, { stack, test, imag
   return runToEnd(deps, run, made.get(service.name) ?? missing(service.name));
 }
 
-async function runToEnd(deps: ConvergeDeps, run: BuildRun, container: ObservedContainer): Promise<number> {
-  const limit = timeLimit(run.signal, TEST_LIMIT * 1000);
-  const { signal } = limit;
-  try {
-    await deps.engine.start(container.id);
-    await deps.engine.logs(container.id, { follow: true }, run.lines('test', container.service), signal);
-    run.signal.throwIfAborted();
-    if (limit.reached()) {
-      throw new TreehouseError('test-failed', `the tests took longer than ${TEST_LIMIT / 60} minutes and were ended`);
-    }
-    return await deps.engine.wait(container.id, signal);
-  } finally {
-    limit.clear();
-  }
+function runToEnd(deps: ConvergeDeps, run: BuildRun, container: ObservedContainer): Promise<number> {
+  const { test: limit, silence } = deps.patience;
+  return patiently(
+    { act: 'running the tests', code: 'test-failed', limit, setting: 'TREEHOUSE_TEST_LIMIT', silence },
+    run.lines('test', container.service),
+    run.signal,
+    async (onLine, signal) => {
+      await deps.engine.start(container.id);
+      await deps.engine.logs(container.id, { follow: true }, onLine, signal);
+      signal.throwIfAborted();
+      return deps.engine.wait(container.id, signal);
+    },
+  );
 }
