@@ -41,6 +41,7 @@ import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { keepNeighbours } from './neighbours.ts';
 import { openAdmission } from './queue/admission.ts';
+import { startExpiring } from './queue/expire.ts';
 import { openHints } from './queue/hints.ts';
 import { startIdling } from './queue/idle.ts';
 import { knownPreviews, startPolling } from './queue/poll.ts';
@@ -312,6 +313,8 @@ async function start(
   undo.push(() => poller.stop());
   const idling = startIdling({ gateway, store, hints, clock, log, repositories: config.repositories });
   undo.push(() => idling.stop());
+  const expiring = startExpiring({ gateway, store, pins, hints, clock, log, repositories: config.repositories });
+  undo.push(() => expiring.stop());
   const sweeper = startSweeping(
     {
       ...{ repositories: config.repositories, git, store, engine, gateway, hints, worker, log },

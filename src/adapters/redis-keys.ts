@@ -19,6 +19,8 @@ export interface StoreKeys {
   readonly redeploys: string;
   /** Hash: preview id → why the branch has none, as JSON. */
   readonly aside: string;
+  /** Hash: preview id → when it was last used. */
+  readonly uses: string;
   /** Set: previews that are to sleep. */
   readonly resting: string;
   /** Set of a preview that sleeps: ids of the containers that ran. */
@@ -39,6 +41,7 @@ export function storeKeys(prefix: string): StoreKeys {
     events: `${prefix}:events`,
     redeploys: `${prefix}:redeploys`,
     aside: `${prefix}:aside`,
+    uses: `${prefix}:uses`,
     resting: `${prefix}:resting`,
     slept: (preview) => `${prefix}:slept:${preview}`,
     // Neither part can hold a colon: GitHub allows none in names, git none in branches.

@@ -161,6 +161,18 @@ export function openStore(options: StoreOptions): RedisStore {
         const all = Object.entries(await connection.hgetall(keys.aside));
         return new Map(all.map(([id, text]) => [id as PreviewId, JSON.parse(text) as SetAside]));
       }),
+    uses: () =>
+      asking('reading when previews were last used', async () => {
+        const all = Object.entries(await connection.hgetall(keys.uses));
+        return new Map(all.map(([id, at]) => [id as PreviewId, Number(at)]));
+      }),
+    noteUses: (uses) =>
+      asking('noting when previews were last used', async () => {
+        // As a whole, so that what is gone is forgotten.
+        const change = connection.multi().del(keys.uses);
+        if (uses.size > 0) change.hset(keys.uses, new Map(uses));
+        await change.exec();
+      }),
     requestRedeploy: (id) =>
       asking(`asking for a build of ${id}`, async () => {
         await connection.multi().sadd(keys.redeploys, id).hdel(keys.aside, id).exec();

@@ -29,7 +29,7 @@ export function resolveRepositories(
     try {
       const name = repositoryName(text);
       // `off` is there, and undefined.
-      const { idle, max, running, builds, memory, atLimit = 'wait' } = { ...usual, ...one.previews };
+      const { idle, ttl, max, running, builds, memory, atLimit = 'wait' } = { ...usual, ...one.previews };
       const slug = repositorySlug(name);
       const other = slugs.get(slug);
       if (other !== undefined) {
@@ -47,6 +47,7 @@ export function resolveRepositories(
           ...(one.images ? { images: Object.freeze(one.images) } : {}),
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
           ...(idle === undefined ? {} : { idle }),
+          ...(ttl === undefined ? {} : { ttl }),
           most: Object.freeze({ previews: max, running, builds, memory, atLimit }),
           ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
         }),

@@ -11,10 +11,16 @@ import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 const time = z
   .string()
   .refine(
-    (text) => text === 'off' || (nanosecondsOf(text) ?? 0) >= 1e9,
+    (text) => text === 'off' || millisecondsOf(text) >= 1_000,
     'it is a time of at least a second, such as 30m, or off',
   )
-  .transform((text) => (text === 'off' ? undefined : (nanosecondsOf(text) ?? 0) / 1e6));
+  .transform((text) => (text === 'off' ? undefined : millisecondsOf(text)));
+
+/** Also of days, which compose files do not know: `14d`. */
+function millisecondsOf(text: string): number {
+  const days = /^(\d+)d$/.exec(text)?.[1];
+  return days === undefined ? (nanosecondsOf(text) ?? 0) / 1e6 : Number(days) * 86_400_000;
+}
 
 const port = z.coerce.number().int().min(1).max(65535);
 
@@ -34,6 +40,7 @@ export const repositorySchema = z.preprocess(
       previews: z
         .strictObject({
           idle: time.optional(),
+          ttl: time.optional(),
           max: count.optional(),
           running: count.optional(),
           builds: count.optional(),
@@ -52,6 +59,7 @@ export const repositorySchema = z.preprocess(
 
 export interface PreviewSettings {
   readonly idle?: number | undefined;
+  readonly ttl?: number | undefined;
   readonly max?: number | undefined;
   readonly running?: number | undefined;
   readonly builds?: number | undefined;
@@ -95,6 +103,7 @@ export const fileSchema = z.strictObject({
   buildMemory: size.default(Math.floor(totalmem() / 2)),
   buildCpus: z.coerce.number().min(0.1).max(1024).default(availableParallelism()),
   idle: time.optional(),
+  ttl: time.optional(),
   maxPreviews: count.optional(),
   maxRunning: count.optional(),
   /** What the containers that run may use together. */
@@ -140,6 +149,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_BUILD_MEMORY: 'buildMemory',
   TREEHOUSE_BUILD_CPUS: 'buildCpus',
   TREEHOUSE_IDLE: 'idle',
+  TREEHOUSE_TTL: 'ttl',
   TREEHOUSE_MAX_PREVIEWS: 'maxPreviews',
   TREEHOUSE_MAX_RUNNING: 'maxRunning',
   TREEHOUSE_MAX_MEMORY: 'maxMemory',

@@ -17,3 +17,12 @@ export function nanosecondsOf(written: string): number | undefined {
   if (parts.length === 0 || parts.map(([all]) => all).join('') !== written) return undefined;
   return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0));
 }
+
+/** The largest unit that fits: 12 s, 5 min, 3 h, 2 d. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} d`;
+}

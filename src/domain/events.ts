@@ -50,6 +50,8 @@ export type BuildEvent =
       readonly serving?: { readonly build: BuildId; readonly commit: Commit; readonly since: number };
       readonly urls: readonly string[];
     })
+  /** Nobody used it for long: when it goes; absent where somebody did, or pinned it. */
+  | (Base & { readonly type: 'preview.expiring'; readonly expiresAt?: number })
   /** It cannot be built or woken yet; said again whenever that changes. */
   | (Base &
       Omit<Wait, 'kind'> & {

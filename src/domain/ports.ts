@@ -32,6 +32,8 @@ export interface Repository {
   readonly scan?: ScanSettings | undefined;
   /** Milliseconds without a visit after which its previews sleep; undefined: never. */
   readonly idle?: number | undefined;
+  /** Milliseconds without a visit or a push after which its previews go; undefined: never. */
+  readonly ttl?: number | undefined;
   /** The most that there may be of its previews. */
   readonly most?: RepositoryLimits;
   /** What the admin changes of policy for it. */
@@ -135,6 +137,9 @@ export interface Store {
   aside(id: PreviewId): Promise<SetAside | undefined>;
   /** By preview. */
   allAside(): Promise<ReadonlyMap<PreviewId, SetAside>>;
+  /** When previews were last used, milliseconds since the epoch, as `noteUses` left it. */
+  uses(): Promise<ReadonlyMap<PreviewId, number>>;
+  noteUses(uses: ReadonlyMap<PreviewId, number>): Promise<void>;
   /** Someone asked for a build though nothing changed; a preview that was set aside comes back. */
   requestRedeploy(id: PreviewId): Promise<void>;
   /** True once for each request. */

@@ -38,6 +38,8 @@ export interface PreviewRecord extends PreviewKey {
   readonly urls: readonly string[];
   /** There while it waits to be built or woken; what serves goes on meanwhile. */
   readonly wait?: Omit<Wait, 'kind'>;
+  /** When it goes because nobody uses it, from some time before; milliseconds since the epoch. */
+  readonly expiresAt?: number;
   /** The newest build, whatever became of it. */
   readonly attempt?: Attempt;
 }
@@ -125,7 +127,7 @@ export function transition(before: PreviewRecord, event: BuildEvent): PreviewRec
     case 'preview.removing':
       return { ...record, state: 'removing', reason: event.cause, changedAt: at };
     case 'preview.removed': {
-      const { serving: _serving, ...rest } = record;
+      const { serving: _serving, expiresAt: _expiresAt, ...rest } = record;
       return { ...rest, state: 'removed', reason: event.cause, changedAt: at, urls: [] };
     }
     case 'preview.observed': {
@@ -147,6 +149,10 @@ export function transition(before: PreviewRecord, event: BuildEvent): PreviewRec
       // How long it was not visited is counted from when its state changed.
       const changedAt = state === before.state ? before.changedAt : at;
       return { ...record, state, reason: waitText(wait), changedAt, wait };
+    }
+    case 'preview.expiring': {
+      const { expiresAt: _expiresAt, ...rest } = before;
+      return event.expiresAt === undefined ? rest : { ...rest, expiresAt: event.expiresAt };
     }
     case 'log':
     case 'change':

@@ -109,6 +109,9 @@ export function startProgress(options: ProgressOptions): Progress {
         case 'preview.waiting':
           say(`${pc.yellow('…')} ${name} is ${plain(waitText(event))}`);
           break;
+        case 'preview.expiring':
+          if (event.expiresAt !== undefined) say(`${pc.yellow('!')} ${name} goes soon: nobody uses it`);
+          break;
         case 'preview.removing':
         case 'log':
           break;

@@ -1,6 +1,7 @@
 /** Previews as a table for people. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import { age } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
 import type { PreviewView } from '../web/api.ts';
 
@@ -38,6 +39,11 @@ export function statusTable(previews: readonly PreviewView[], now: number): stri
     else if (one.state === 'outdated' || one.state === 'failed')
       lines.push(`${pc.red('✘')} ${one.id}: ${plain(one.reason)}`);
   }
+  for (const { id, expiresAt } of previews) {
+    if (expiresAt === null) continue;
+    const left = age(Date.parse(expiresAt) - now);
+    lines.push(`${pc.yellow('!')} ${id} goes in ${left} unless somebody uses it; treehouse pin ${id} keeps it`);
+  }
   return lines.join('\n');
 }
 
@@ -46,15 +52,6 @@ export const PLAIN = {
   ...{ top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '' },
   ...{ 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' },
 };
-
-/** The largest unit that fits: 12 s, 5 min, 3 h, 2 d. */
-export function age(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
-}
 
 function cut(text: string): string {
   const line = plain(text.split('\n')[0] ?? '');

@@ -45,6 +45,8 @@ export interface PreviewView {
   readonly about: number | null;
   /** Neither idleness nor time nor a limit ends it. */
   readonly pinned: boolean;
+  /** When it goes because nobody uses it, from some time before. */
+  readonly expiresAt: string | null;
   readonly build: BuildView | null;
 }
 
@@ -151,6 +153,7 @@ function view(record: PreviewRecord, pins: ReadonlySet<PreviewId>): PreviewView 
     position: wait?.position ?? null,
     about: wait?.aboutMs === undefined ? null : Math.round(wait.aboutMs / 1_000),
     pinned: pins.has(record.id),
+    expiresAt: record.expiresAt === undefined ? null : time(record.expiresAt),
     build: attempt
       ? {
           id: attempt.build,

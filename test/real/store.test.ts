@@ -127,6 +127,26 @@ describe('records', () => {
     expect(await store.record(preview)).toMatchObject({ ...key, state: 'live' });
   });
 
+  test('what is set aside is known by preview, until someone asks for a build', async () => {
+    const store = fresh();
+    const aside = { commit: '3'.repeat(40) as Commit, cause: 'nobody used it' };
+    expect(await store.aside(preview)).toBeUndefined();
+    await store.setAside(key, aside);
+    expect(await another().aside(preview)).toMatchObject(aside);
+    expect([...(await store.allAside()).keys()]).toEqual([preview]);
+    await store.requestRedeploy(preview);
+    expect(await store.aside(preview)).toBeUndefined();
+  });
+
+  test('when previews were last used is noted as a whole', async () => {
+    const store = fresh();
+    await store.noteUses(new Map([[preview, 5]]));
+    await store.noteUses(new Map([['other--shop' as PreviewId, 7]]));
+    expect([...(await another().uses())]).toEqual([['other--shop', 7]]);
+    await store.noteUses(new Map());
+    expect((await store.uses()).size).toBe(0);
+  });
+
   test('a request for a build is taken once', async () => {
     const store = fresh();
     expect(await store.takeRedeploy(preview)).toBe(false);

@@ -199,6 +199,7 @@ describe('previews', () => {
       position: null,
       about: null,
       pinned: false,
+      expiresAt: null,
       build: {
         id: BUILD,
         commit: COMMIT,

@@ -85,6 +85,15 @@ describe('the configuration', () => {
     ]);
   });
 
+  it('takes times of days, and off for one repository', () => {
+    const yml = 'ttl: 14d\nrepositories: {acme/shop: {previews: {ttl: off, idle: 30m}}, acme/blog: }';
+    expect(read(yml).repositories.map(({ ttl, idle }) => [ttl, idle])).toEqual([
+      [undefined, 1_800_000],
+      [14 * 86_400_000, undefined],
+    ]);
+    expect(read(undefined).patience).toEqual({ silence: 600_000, build: 3_600_000, test: 1_800_000, pull: 1_800_000 });
+  });
+
   it('lists every fault in one message, with its key and its variable', () => {
     const yml = [
       'port: 70000',

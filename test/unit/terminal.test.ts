@@ -1,10 +1,11 @@
 /** What an admin sees: the table of previews, and builds as they go. */
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { age } from '../../src/domain/duration.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
 import { branchName, buildId, commitId, previewId } from '../../src/domain/names.ts';
 import { startProgress } from '../../src/terminal/progress.ts';
-import { age, statusTable } from '../../src/terminal/status.ts';
+import { statusTable } from '../../src/terminal/status.ts';
 import { sweepTable } from '../../src/terminal/sweep.ts';
 import type { PreviewView } from '../../src/web/api.ts';
 
@@ -17,7 +18,7 @@ function view(id: PreviewView['id'], more: Partial<PreviewView>): PreviewView {
   return {
     ...{ id, repository: 'acme/shop', branch: 'main', state: 'live', reason: 'serves the newest commit' },
     ...{ changedAt: '1970-01-01T00:00:00.000Z', url: URLS[0] ?? null, urls: URLS, commit: COMMIT },
-    ...{ since: '1970-01-01T00:00:00.000Z', build: null, position: null, about: null, pinned: false },
+    ...{ since: '1970-01-01T00:00:00.000Z', build: null, position: null, about: null, pinned: false, expiresAt: null },
     ...more,
   };
 }
@@ -76,7 +77,7 @@ describe('the table of previews', () => {
         view(MAIN, {}),
         view(OTHER, { state: 'outdated', reason: 'test failed: the tests are red' }),
         view(previewId('shop', branchName('new')), { ...none, state: 'waiting', reason: 'waiting to be looked at' }),
-        view(previewId('shop', branchName('kept')), { pinned: true }),
+        view(previewId('shop', branchName('kept')), { pinned: true, expiresAt: '1970-01-01T05:02:00.000Z' }),
         view(previewId('shop', branchName('late')), {
           ...none,
           ...{ state: 'waiting', reason: 'third in the queue, about 4 min: two builds run', position: 3, about: 240 },
@@ -105,6 +106,7 @@ describe('the table of previews', () => {
       '… late--shop: third in the queue, about 4 min: two builds run',
       '✘ bad--shop: build failed: no such file',
       'x'.repeat(80),
+      '! kept--shop goes in 5 h unless somebody uses it; treehouse pin kept--shop keeps it',
     ]);
     // Nothing of a message moves the cursor.
     expect(table).not.toContain('\u001b[2J');

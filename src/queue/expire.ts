@@ -1,0 +1,88 @@
+/** The timer of previews that nobody uses: it warns, and then they go. */
+import { age } from '../domain/duration.ts';
+import type { PreviewId } from '../domain/names.ts';
+import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
+import { type Ageing, ageing } from '../domain/ttl.ts';
+import { messageOf } from '../errors.ts';
+import type { Logger } from '../log.ts';
+
+export interface ExpireOptions {
+  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
+  readonly store: Pick<Store, 'records' | 'append' | 'setAside' | 'uses' | 'noteUses'>;
+  readonly pins: Pick<Pins, 'all'>;
+  readonly hints: Hints;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly repositories: readonly Repository[];
+}
+
+/** Between two looks: a tenth of the shortest time, within these milliseconds. */
+const LEAST_MS = 500;
+const MOST_MS = 60_000;
+
+/** Looks until `stop`; does nothing where no repository has a time to live. */
+export function startExpiring(options: ExpireOptions): { stop(): Promise<void> } {
+  const { gateway, store, pins, hints, clock, log } = options;
+  const ttls = new Map(options.repositories.flatMap((one) => (one.ttl === undefined ? [] : [[one.name, one.ttl]])));
+  if (ttls.size === 0) return { stop: () => Promise.resolve() };
+  const since = clock.now();
+  const ttlOf = (one: { readonly repository: Repository['name'] }) => ttls.get(one.repository);
+
+  async function look(): Promise<void> {
+    const [routes, visits, records, uses, pinned] = await Promise.all([
+      gateway.routes(),
+      gateway.visits(),
+      store.records(),
+      store.uses(),
+      pins.all(),
+    ]);
+    // nginx forgets visits when it starts anew, Redis when it is wiped; both at once give it another time to live.
+    const visited = new Map(uses);
+    const lastOf = new Map(visits.map((one) => [one.host, one.last]));
+    for (const { preview, host } of routes) {
+      const last = lastOf.get(host);
+      if (last !== undefined) visited.set(preview, Math.max(visited.get(preview) ?? 0, last));
+    }
+    const all = ageing({ records, visited, kept: pinned, ttlOf, since, now: clock.now() });
+    await store.noteUses(new Map(all.map((one) => [one.record.id, one.lastUsed])));
+    for (const one of all) {
+      const { record, expiresAt } = one;
+      if (record.expiresAt !== expiresAt) {
+        const at = clock.now();
+        await store.append({ type: 'preview.expiring', at, preview: record.id, ...(expiresAt ? { expiresAt } : {}) });
+      }
+      if (one.isOver && !(await isVisited(record.id))) await expire(one);
+    }
+
+    async function isVisited(id: PreviewId): Promise<boolean> {
+      const mine = routes.filter((one) => one.preview === id);
+      const open = await Promise.all(mine.map((one) => gateway.inFlight(one.upstream)));
+      return open.some((count) => count > 0);
+    }
+  }
+
+  async function expire({ record }: Ageing): Promise<void> {
+    const commit = record.attempt?.commit ?? record.serving?.commit;
+    const cause = `nobody used it for ${age(ttlOf(record) ?? 0)}`;
+    if (commit === undefined) return;
+    await store.setAside(record, { commit, cause });
+    await hints.hint(record.id);
+  }
+
+  let looking = Promise.resolve();
+  const timer = setInterval(
+    () => {
+      looking = looking
+        .then(look)
+        .catch((error: unknown) => log.warn({ reason: messageOf(error) }, 'unused previews are not looked for'));
+    },
+    Math.min(MOST_MS, Math.max(LEAST_MS, Math.min(...ttls.values()) / 10)),
+  );
+  timer.unref();
+  return {
+    async stop() {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
