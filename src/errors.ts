@@ -20,6 +20,7 @@ export type FaultCode =
   | 'push-failed'
   | 'start-failed'
   | 'not-healthy'
+  | 'seed-failed'
   | 'networks-exhausted'
   | 'route-failed'
   | 'disk-full'

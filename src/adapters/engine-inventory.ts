@@ -2,9 +2,9 @@
 import type Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
-import type { ObservedContainer, ObservedNetwork, ObservedStack } from '../domain/observed.ts';
+import type { ObservedContainer, ObservedNetwork, ObservedStack, ObservedVolume } from '../domain/observed.ts';
 import type { Inventory, Owner, Thing } from '../domain/sweep.ts';
-import { keyOf, labelled, labelledAs, namesOf, networkOf } from './engine-labels.ts';
+import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
 
 type Labels = Record<string, string> | undefined;
 
@@ -28,7 +28,7 @@ export function engineInventory(docker: Docker, instance: string): () => Promise
       note('container', container.name, container.id, one.Labels)?.containers.push(container);
     }
     for (const one of networks) note('network', one.Name, one.Id, one.Labels)?.networks.push(networkOf(one));
-    for (const one of volumes.Volumes) note('volume', one.Name, one.Name, one.Labels)?.volumes.push(one.Name);
+    for (const one of volumes.Volumes) note('volume', one.Name, one.Name, one.Labels)?.volumes.push(volumeOf(one));
     for (const one of images) {
       for (const reference of namesOf(one.RepoTags, one.Id)) {
         note('image', reference, reference, one.Labels)?.images.push({ reference, id: one.Id });
@@ -41,7 +41,7 @@ export function engineInventory(docker: Docker, instance: string): () => Promise
 interface Mutable extends ObservedStack {
   readonly containers: ObservedContainer[];
   readonly networks: ObservedNetwork[];
-  readonly volumes: string[];
+  readonly volumes: ObservedVolume[];
   readonly images: ObservedStack['images'][number][];
 }
 

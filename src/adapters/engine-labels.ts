@@ -2,7 +2,7 @@
 import type Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import { type BuildId, branchName, type Commit, parsePreviewId, repositoryName } from '../domain/names.ts';
-import type { ObservedContainer, ObservedNetwork } from '../domain/observed.ts';
+import type { ObservedContainer, ObservedNetwork, ObservedVolume } from '../domain/observed.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { CONDITIONS } from '../domain/stack.ts';
 import { away } from './engine-errors.ts';
@@ -45,6 +45,7 @@ export function labelledAs(labels: Record<string, string>) {
     config: labels[LABEL.config] ?? '',
     after: startedAfter(labels),
     exposed: exposedAs(labels),
+    ...((labels[LABEL.seed] ?? '') === '' ? {} : { isSeeded: true }),
   };
 }
 
@@ -70,6 +71,18 @@ export function networkOf(one: Docker.NetworkInspectInfo): ObservedNetwork {
     commit: (one.Labels?.[LABEL.commit] ?? '') as Commit,
     key: one.Labels?.[LABEL.network] ?? '',
     role: one.Labels?.[LABEL.role] === 'test' ? 'test' : 'app',
+  };
+}
+
+export function volumeOf(one: {
+  readonly Name: string;
+  readonly Labels: Record<string, string> | null;
+}): ObservedVolume {
+  const seed = one.Labels?.[LABEL.seed] ?? '';
+  return {
+    name: one.Name,
+    ...(seed === '' ? {} : { seededBy: seed as BuildId }),
+    ...(one.Labels?.[LABEL.role] === 'seeded' ? { isMark: true } : {}),
   };
 }
 

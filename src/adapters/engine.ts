@@ -1,5 +1,5 @@
 /** The Docker engine through dockerode: everything is found by label. */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import type { PreviewId } from '../domain/names.ts';
@@ -10,8 +10,8 @@ import { abortReason, messageOf, TreehouseError } from '../errors.ts';
 import { away, engineText, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
-import { keyOf, labelled, labelledAs, namesOf, networkOf } from './engine-labels.ts';
-import { lineSplitter } from './run-process.ts';
+import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
+import { execIn, readLogs } from './engine-output.ts';
 
 /** Where the engine is, as DOCKER_HOST says it: `unix:///path` or `tcp://host:port`; undefined for the usual socket. */
 export function connectEngine(dockerHost: string | undefined): Docker {
@@ -33,7 +33,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       preview,
       containers: inspected.filter((one) => one !== undefined),
       networks: networks.map(networkOf),
-      volumes: volumes.Volumes.map((one) => one.Name),
+      volumes: volumes.Volumes.map(volumeOf),
       images: images.flatMap((one) => namesOf(one.RepoTags, one.Id).map((reference) => ({ reference, id: one.Id }))),
     };
   }
@@ -104,16 +104,8 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
     async removeContainer(id) {
       await tolerate(docker.getContainer(id).remove({ force: true, v: true }), [404, 409]);
     },
-    async logs(id, options, onLine, signal) {
-      const wanted = { stdout: true, stderr: true, ...(options.tail === undefined ? {} : { tail: options.tail }) };
-      const of = docker.getContainer(id);
-      const tty = (await orAway('reading a log', of.inspect())).Config.Tty;
-      if (signal.aborted) return;
-      const stream = options.follow
-        ? ((await orAway('reading a log', of.logs({ ...wanted, follow: true }))) as unknown as Readable)
-        : Readable.from([await orAway('reading a log', of.logs({ ...wanted, follow: false }))]);
-      await readLog(stream, tty, onLine, signal);
-    },
+    exec: (id, command, onLine, signal) => execIn(docker.getContainer(id), command, onLine, signal),
+    logs: (id, options, onLine, signal) => readLogs(docker.getContainer(id), options, onLine, signal),
 
     async image(reference) {
       const info = await orGone(docker.getImage(reference).inspect());
@@ -175,6 +167,9 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
     },
     async removeNetwork(network) {
       await tolerate(docker.getNetwork(network).remove(), [404]);
+    },
+    async createVolume(name, labels) {
+      await orAway(`making the volume ${name}`, docker.createVolume({ Name: name, Labels: { ...labels } }));
     },
     async removeVolume(volume) {
       await tolerate(docker.getVolume(volume).remove(), [404]);
@@ -285,33 +280,4 @@ function splitReference(reference: string): { repo: string; tag: string } {
   return colon < 0
     ? { repo: reference, tag: 'latest' }
     : { repo: reference.slice(0, colon), tag: reference.slice(colon + 1) };
-}
-
-async function readLog(stream: Readable, tty: boolean, onLine: OnLine, signal: AbortSignal): Promise<void> {
-  const lines = lineSplitter(onLine);
-  let pending = Buffer.alloc(0);
-  const abort = () => stream.destroy();
-  signal.addEventListener('abort', abort, { once: true });
-  if (signal.aborted) abort();
-  try {
-    for await (const chunk of stream) {
-      if (tty) {
-        lines.take(chunk as Buffer);
-        continue;
-      }
-      // Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format").
-      pending = Buffer.concat([pending, chunk as Buffer]);
-      while (pending.length >= 8) {
-        const size = pending.readUInt32BE(4);
-        if (pending.length < 8 + size) break;
-        lines.take(pending.subarray(8, 8 + size));
-        pending = pending.subarray(8 + size);
-      }
-    }
-  } catch (error) {
-    if (!signal.aborted) throw away('reading a log', error);
-  } finally {
-    signal.removeEventListener('abort', abort);
-    lines.finish();
-  }
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { composeFile, serviceKey } from '../domain/compose-file.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Composer, Repository } from '../domain/ports.ts';
-import { type Change, type Exposure, everyService, type Refusal, type Stack } from '../domain/stack.ts';
+import { type Change, type Exposure, everyService, type Refusal, type Seed, type Stack } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { chooseTemplate, type Template } from '../plan/template.ts';
 import { planTree, type TreePlan } from '../plan/tree.ts';
@@ -37,6 +37,8 @@ export interface CheckReport {
   /** What would run; none where it is refused. */
   readonly services: readonly { readonly name: string; readonly from: string; readonly role: 'app' | 'test' }[];
   readonly exposed: readonly Exposure[];
+  /** Commands that fill new data, in their order. */
+  readonly seeds: readonly Seed[];
   /** Every image that is drawn in, by name. */
   readonly images: readonly string[];
   /** The containers that would be made, in Compose's words, `$` doubled, for a preview named `check`; null where it is refused. */
@@ -66,6 +68,7 @@ const NOTHING = {
   changes: [],
   services: [],
   exposed: [],
+  seeds: [],
   images: [],
   model: null,
 } as const;
@@ -124,6 +127,7 @@ function reportOf(input: CheckInput, root: string, result: TreePlan): CheckRepor
       role: one === stack.test?.service ? 'test' : 'app',
     })),
     exposed: stack.exposed,
+    seeds: stack.seeds ?? [],
     images: [...new Set(drawn.images.flatMap((one) => one.reference ?? []))].sort(),
     model: modelOf(stack, root, path.join(input.templates, 'isolation', 'seccomp.json')),
   };
@@ -146,7 +150,7 @@ function modelOf(stack: Stack, root: string, seccomp: string): unknown {
     })),
     checkout: root,
     networks: new Map(Object.keys(stack.networks).map((key) => [key, `th-check-${key}`])),
-    volumePrefix: 'th-check',
+    volumeName: (key) => `th-check_${key}`,
     seccomp,
   });
   const services = Object.entries(whole.services as Record<string, unknown>);

@@ -27,6 +27,9 @@ export function reportText(report: CheckReport, colours: boolean): string {
     const open = exposed ? `, open to visitors${exposed.port === undefined ? '' : ` (port ${exposed.port})`}` : '';
     lines.push(`${paint.green('✔')} ${name}  ${paint.dim(`${plain(from)}${role === 'test' ? ', the test' : open}`)}`);
   }
+  for (const { service, command } of report.seeds) {
+    lines.push(`${paint.green('✔')} seed of ${service}  ${paint.dim(plain(command.join(' ')))}`);
+  }
   return [...lines, '', summary(report, paint)].join('\n').trimStart();
 }
 

@@ -19,6 +19,7 @@ import { type Planned, planStack } from './plan.ts';
 import { pushImages } from './push.ts';
 import { routeTo } from './route.ts';
 import { fetchSecrets, sweepSecrets } from './secrets.ts';
+import { runSeeds } from './seed.ts';
 import { type Started, startStack } from './start.ts';
 import { runTest } from './test.ts';
 
@@ -131,6 +132,8 @@ async function afterPlan(
         instances: await appInstances(deps, run, stack, images),
         networks: await networks,
         live: world.live,
+        seeds: stack.seeds ?? [],
+        stack: world.stack,
         onMade,
       },
     ),
@@ -147,12 +150,23 @@ async function afterPlan(
   for (const one of [pushing, starting]) one.catch((error: unknown) => failed.abort(error));
   const [, start] = await Promise.allSettled([pushing, starting]);
   if (start.status === 'rejected' || failed.signal.aborted) throw failed.signal.reason;
-  const started = start.value;
+  const started = await seeded(deps, run, start.value);
 
   run.signal.throwIfAborted();
   commitToRoute();
   const urls = await run.stage('route', () => routeTo(deps, run, started.containers));
   return { started, images, urls };
+}
+
+async function seeded(deps: ConvergeDeps, run: BuildRun, started: Started): Promise<Started> {
+  const { seeds } = started;
+  if (seeds.length === 0) return started;
+  const containers = await run.stage(
+    'seed',
+    () => runSeeds(deps, run, seeds, started.containers),
+    () => `${seeds.length} run`,
+  );
+  return { ...started, containers };
 }
 
 async function buildAndScan(deps: ConvergeDeps, run: BuildRun, plan: Planned): Promise<Images> {

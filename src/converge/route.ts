@@ -1,4 +1,4 @@
-/** Stage 7: the preview's hosts lead to the new containers; the next request is theirs. */
+/** The last stage: the preview's hosts lead to the new containers; the next request is theirs. */
 import { routesTo } from '../domain/live.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import { TreehouseError } from '../errors.ts';

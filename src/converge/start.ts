@@ -1,44 +1,53 @@
 /** Stage 6: the new containers beside the old, in networks of their own, until all are healthy. */
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { composeFile, plannedFacts, projectName, type ServiceInstance, serviceKey } from '../domain/compose-file.ts';
+import {
+  composeFile,
+  plannedFacts,
+  projectName,
+  type ServiceInstance,
+  serviceKey,
+  volumeName,
+} from '../domain/compose-file.ts';
 import { differences } from '../domain/isolation.ts';
-import type { LiveBuild } from '../domain/live.ts';
-import type { ObservedContainer } from '../domain/observed.ts';
+import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import { layerOf } from '../domain/secrets.ts';
-import { planStart, type StartPlan, startPlanText } from '../domain/start-plan.ts';
+import type { SeedPlan } from '../domain/seed.ts';
+import type { Seed } from '../domain/stack.ts';
+import { type StartPlan, startPlanText } from '../domain/start-plan.ts';
 import { TreehouseError } from '../errors.ts';
 import { STOP_GRACE } from '../teardown/retire.ts';
 import { bringUp, type StartItem } from './bring-up.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { planAll, type StartInput, wholeVolumes } from './plan-start.ts';
 
 export interface Started {
   readonly plan: StartPlan;
   /** Every container of the new stack, kept ones included. */
   readonly containers: readonly ObservedContainer[];
+  /** To be run in these before they serve. */
+  readonly seeds: readonly Seed[];
 }
 
 export async function startStack(
   deps: ConvergeDeps,
   run: BuildRun,
-  input: {
-    readonly instances: readonly ServiceInstance[];
+  input: StartInput & {
     readonly networks: ReadonlyMap<string, string>;
-    readonly live: LiveBuild | undefined;
+    /** What there is of the preview. */
+    readonly stack: ObservedStack;
     /** Called once the containers are made; what is left to do is the engine's. */
     readonly onMade: () => void;
   },
 ): Promise<Started> {
   const { instances, networks, live, onMade } = input;
   const say = run.lines('start', 'treehouse');
-  const plan = planStart({
-    wanted: instances,
-    live: live?.containers ?? [],
-    exposed: new Set(instances.filter((one) => one.virtual).map((one) => one.service.name)),
-    anew: run.anew,
-  });
+  const volumes = await wholeVolumes(deps, input.stack, live);
+  const { plan, seeds } = planAll(deps, run, input, volumes);
   for (const line of startPlanText(plan).split('\n')) say(line);
+  for (const { service, due, cause } of seeds) say(`${due ? 'seed' : 'no seed'} ${service}: ${cause}`);
+  const due = seeds.filter((one) => one.due);
 
   const kept = plan.steps.flatMap((step) => (step.op === 'keep' ? [step] : []));
   const joining = Promise.all(
@@ -53,7 +62,10 @@ export async function startStack(
   const fresh = instances.filter((one) =>
     plan.steps.some((step) => step.op !== 'keep' && step.service === one.service.name),
   );
-  const [made, joined] = await Promise.allSettled([createContainers(deps, run, fresh, networks, 'app'), joining]);
+  const [made, joined] = await Promise.allSettled([
+    createContainers(deps, run, { instances: fresh, networks, role: 'app', volumes, seeds: due }),
+    joining,
+  ]);
   if (made.status === 'rejected') throw made.reason;
   if (joined.status === 'rejected') throw joined.reason;
   onMade();
@@ -75,16 +87,24 @@ export async function startStack(
     signal: run.signal,
   });
   const stayed = await Promise.all(kept.map((step) => deps.engine.container(step.container.id)));
-  return { plan, containers: [...started, ...stayed.filter((one) => one !== undefined)] };
+  return { plan, containers: [...started, ...stayed.filter((one) => one !== undefined)], seeds: due };
+}
+
+export interface NewContainers {
+  readonly instances: readonly ServiceInstance[];
+  readonly networks: ReadonlyMap<string, string>;
+  readonly role: 'app' | 'test';
+  /** The preview's volumes. */
+  readonly volumes: ObservedStack['volumes'];
+  /** Seeds that are to run in them. */
+  readonly seeds: readonly SeedPlan[];
 }
 
 /** Service → its new container, created and not started. */
 export async function createContainers(
   deps: Pick<ConvergeDeps, 'engine' | 'instance' | 'maker' | 'seccomp'>,
   run: BuildRun,
-  instances: readonly ServiceInstance[],
-  networks: ReadonlyMap<string, string>,
-  role: 'app' | 'test',
+  { instances, networks, role, volumes, seeds }: NewContainers,
 ): Promise<ReadonlyMap<string, ObservedContainer>> {
   if (instances.length === 0) return new Map();
   const project = projectName(run.preview, role);
@@ -99,7 +119,9 @@ export async function createContainers(
     services: instances,
     checkout: run.checkout,
     networks,
-    volumePrefix: role === 'app' ? project : `${project}_${run.build}`,
+    volumeName: (key: string) =>
+      role === 'app' ? volumeName(run.preview, deps.instance, key, volumes) : `${project}_${run.build}_${key}`,
+    ...(seeds.length > 0 ? { seeding: new Set(seeds.flatMap((one) => one.volumes)) } : {}),
     seccomp: deps.seccomp,
     ...(asking.length === 0 ? {} : { secrets: await run.secrets().lay(layerOf(run.build, role), asking) }),
   };

@@ -43,7 +43,13 @@ async function runService(deps: ConvergeDeps, run: BuildRun, { stack, test, imag
   );
   const instances = await Promise.all([...needed, service].map((one) => instance(deps, run, one, images, undefined)));
   const networks = await makeNetworks(deps, run, stack.networks, 'test');
-  const made = await createContainers(deps, run, instances, networks, 'test');
+  const made = await createContainers(deps, run, {
+    instances,
+    networks,
+    role: 'test',
+    volumes: [],
+    seeds: [],
+  });
   const onLine = run.lines('test', 'treehouse');
   const items = needed.map((one) => ({ service: one, container: made.get(one.name) ?? missing(one.name) }));
   await bringUp({

@@ -25,8 +25,10 @@ export interface ComposeFileInput {
   readonly checkout: string;
   /** Network key → the engine's name. */
   readonly networks: ReadonlyMap<string, string>;
-  /** Prefix of the engine's names of volumes. */
-  readonly volumePrefix: string;
+  /** The engine's name of a volume of the model. */
+  volumeName(key: string): string;
+  /** Keys of the volumes that seeds of this build fill; absent where it runs none. */
+  readonly seeding?: ReadonlySet<string>;
   /** The seccomp profile's file, absolute. */
   readonly seccomp: string;
   /** Where the secrets of the preview lie in memory, absolute; only of use where a service asks for any. */
@@ -64,6 +66,26 @@ export function projectName(preview: PreviewKey, role: 'app' | 'test'): string {
   return role === 'app' ? `th-${preview.id}` : `th-${preview.id}_test`;
 }
 
+/**
+ * The engine's name of a preview's volume. Two Treehouses on one engine that preview the same branch have volumes of their own;
+ * one that was made before names said so keeps its name.
+ * @param had the preview's volumes that are this Treehouse's
+ */
+export function volumeName(
+  preview: PreviewKey,
+  instance: string,
+  key: string,
+  had: readonly { readonly name: string }[],
+): string {
+  const before = `${projectName(preview, 'app')}_${key}`;
+  return had.some((one) => one.name === before) ? before : `${projectName(preview, 'app')}.${instance}_${key}`;
+}
+
+/** The mark that the seeds of a build ended well; no key of a volume comes out as this. */
+export function seedMarkName(preview: PreviewKey, instance: string, build: BuildId): string {
+  return `${projectName(preview, 'app')}.${instance}.seeded-${build}`;
+}
+
 /** A network's interface on the host: `th` and a hash, by which the firewall knows previews; Linux takes 15 characters. */
 export function bridgeName(network: string): string {
   return `th${createHash('sha256').update(network).digest('hex').slice(0, 12)}`;
@@ -95,8 +117,12 @@ export function composeFile(input: ComposeFileInput): Record<string, unknown> {
     for (const mount of service.mounts) {
       if (mount.kind !== 'volume') continue;
       volumes[mount.volume] = {
-        name: `${input.volumePrefix}_${mount.volume}`,
-        labels: doubled(labelsFor(input.instance, input.preview, 'volume')),
+        name: input.volumeName(mount.volume),
+        labels: doubled(
+          labelsFor(input.instance, input.preview, 'volume', {
+            ...(input.seeding?.has(mount.volume) ? { [LABEL.seed]: input.build } : {}),
+          }),
+        ),
       };
     }
   }
@@ -130,6 +156,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
           [LABEL.build]: input.build,
           [LABEL.config]: instance.config,
           [LABEL.after]: service.dependsOn.map((one) => `${one.service}:${one.condition}`).join(' '),
+          [LABEL.seed]: input.seeding ? input.build : '',
           [LABEL.cpus]: String(definition.cpus ?? ''),
           [LABEL.memory]: String(definition.mem_limit ?? ''),
           // Empty where it is not reached: an image could say a host of its own.
@@ -195,7 +222,7 @@ function plannedMount(mount: Mount, input: ComposeFileInput): MountFacts {
   if (mount.kind === 'tmpfs') return { type: 'tmpfs', source: '', target: mount.target, writable: true };
   return {
     type: 'volume',
-    source: `${input.volumePrefix}_${mount.volume}`,
+    source: input.volumeName(mount.volume),
     target: mount.target,
     writable: !mount.readOnly,
   };

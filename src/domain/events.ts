@@ -4,7 +4,7 @@ import type { BuildId, Commit, PreviewId } from './names.ts';
 import type { PreviewState } from './preview.ts';
 
 /** The stages of a build, in order; `push` and `start` overlap. */
-export const STAGES = ['checkout', 'plan', 'build', 'test', 'push', 'start', 'route'] as const;
+export const STAGES = ['checkout', 'plan', 'build', 'test', 'push', 'start', 'seed', 'route'] as const;
 export type Stage = (typeof STAGES)[number];
 
 interface Base {

@@ -7,7 +7,7 @@ export const LABEL = {
   branch: 'treehouse.branch',
   commit: 'treehouse.commit',
   service: 'treehouse.service',
-  /** What the thing is for: `app`, `test`, `network`, `volume` or `image`. */
+  /** What the thing is for: `app`, `test`, `network`, `volume`, `image`, or `seeded` on a mark that seeds ended well. */
   role: 'treehouse.role',
   build: 'treehouse.build',
   /** Hash of all that makes a service's container what it is; equal means it may be left alone. */
@@ -23,9 +23,11 @@ export const LABEL = {
   after: 'treehouse.after',
   /** Which network of the model a network is. */
   network: 'treehouse.network',
+  /** On containers, volumes and marks of a build that runs seeds: its id. See domain/seed.ts. */
+  seed: 'treehouse.seed',
 } as const;
 
 /** Prefix of every label above; a branch may set none with it. */
 export const LABEL_PREFIX = 'treehouse.';
 
-export type Role = 'app' | 'test' | 'network' | 'volume' | 'image';
+export type Role = 'app' | 'test' | 'network' | 'volume' | 'image' | 'seeded';

@@ -3,6 +3,7 @@ import type { BuildId, Commit } from './names.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { Route } from './ports.ts';
 import type { PreviewKey } from './preview.ts';
+import { unseededBuilds } from './seed.ts';
 import { isUsable } from './start-plan.ts';
 
 export interface LiveBuild {
@@ -13,8 +14,8 @@ export interface LiveBuild {
 }
 
 /**
- * The build that the gateway leads to; where its routes were lost, the newest whose exposed containers all work. What belongs
- * to it is what is attached to its networks.
+ * The build that the gateway leads to; where its routes were lost, the newest whose exposed containers all work, and whose seeds
+ * did if it had any. What belongs to it is what is attached to its networks.
  */
 export function liveBuild(stack: ObservedStack, routes: readonly Route[]): LiveBuild | undefined {
   const networks = stack.networks.filter((one) => one.role === 'app');
@@ -26,10 +27,12 @@ export function liveBuild(stack: ObservedStack, routes: readonly Route[]): LiveB
       (one) => one.role === 'app' && [...one.networks.keys()].some((name) => names.has(name)),
     );
   };
+  const unseeded = unseededBuilds(stack);
   const build =
     routed !== undefined && builds.includes(routed)
       ? routed
       : builds.find((one) => {
+          if (unseeded.has(one)) return false;
           const exposed = containersOf(one).filter((container) => container.exposed);
           return exposed.length > 0 && exposed.every((container) => isUsable(container, false));
         });

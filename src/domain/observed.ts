@@ -25,6 +25,8 @@ export interface ObservedContainer {
   readonly after: readonly Dependency[];
   /** Where the gateway should lead, on exposed containers. */
   readonly exposed: { readonly host: string; readonly port: number } | undefined;
+  /** Whether its build was to run seeds before it served; see LABEL.seed. */
+  readonly isSeeded?: boolean;
 }
 
 export interface ObservedNetwork {
@@ -41,8 +43,16 @@ export interface ObservedStack {
   readonly preview: PreviewId;
   readonly containers: readonly ObservedContainer[];
   readonly networks: readonly ObservedNetwork[];
-  readonly volumes: readonly string[];
+  readonly volumes: readonly ObservedVolume[];
   readonly images: readonly ObservedImage[];
+}
+
+export interface ObservedVolume {
+  readonly name: string;
+  /** The build whose seeds fill it; undefined where none do. */
+  readonly seededBy?: BuildId;
+  /** It holds nothing: it is the word that the seeds of that build ended well. */
+  readonly isMark?: boolean;
 }
 
 export interface ObservedImage {

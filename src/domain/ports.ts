@@ -226,6 +226,11 @@ export interface Engine {
   wait(container: string, signal: AbortSignal): Promise<number>;
   /** Removes it, running or not, with its anonymous volumes. */
   removeContainer(container: string): Promise<void>;
+  /**
+   * Runs a command in a running container, as the container's user.
+   * @returns its exit code. An aborted one is no longer waited for: only the end of the container ends it for sure.
+   */
+  exec(container: string, command: readonly string[], onLine: OnLine, signal: AbortSignal): Promise<number>;
   /** The last lines of a container's output, or all of it as it comes until it ends. */
   logs(
     container: string,
@@ -246,6 +251,8 @@ export interface Engine {
   connect(network: string, container: string, aliases: readonly string[]): Promise<void>;
   disconnect(network: string, container: string): Promise<void>;
   removeNetwork(network: string): Promise<void>;
+  /** Nothing where there is one of the name. */
+  createVolume(name: string, labels: Readonly<Record<string, string>>): Promise<void>;
   removeVolume(volume: string): Promise<void>;
 }
 

@@ -87,6 +87,13 @@ export interface Exposure {
   readonly port?: number;
 }
 
+/** A command that is run once in a service, when the data that it fills is new. */
+export interface Seed {
+  readonly service: string;
+  /** Word by word, without a shell. */
+  readonly command: readonly string[];
+}
+
 export interface Stack {
   /** What runs, without the test service. */
   readonly services: readonly StackService[];
@@ -100,6 +107,8 @@ export interface Stack {
   readonly volumes: readonly string[];
   /** The main one first; empty: to be found from the images. */
   readonly exposed: readonly Exposure[];
+  /** In the order in which they run; absent where there is none. */
+  readonly seeds?: readonly Seed[];
   readonly changes: readonly Change[];
 }
 

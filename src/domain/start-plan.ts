@@ -31,14 +31,16 @@ export interface StartPlan {
  * @param live the containers that now make up the preview
  * @param exposed services that the gateway routes to: these are never stopped before their successor answers
  * @param anew start every service that owns no volume anew, changed or not
+ * @param seeding services in which a seed is to run: a command in a container that serves could not be taken back
  */
 export function planStart(input: {
   readonly wanted: readonly WantedService[];
   readonly live: readonly ObservedContainer[];
   readonly exposed: ReadonlySet<string>;
   readonly anew: boolean;
+  readonly seeding?: ReadonlySet<string>;
 }): StartPlan {
-  const { wanted, live, exposed, anew } = input;
+  const { wanted, live, exposed, anew, seeding } = input;
   const oneShots = oneShotServices(wanted.map((one) => one.service));
   const kept = new Set<string>();
   const steps = wanted.map(({ service, config }): StartStep => {
@@ -46,11 +48,12 @@ export function planStart(input: {
     const old = live.filter((one) => one.service === name);
     const same = old.find((one) => one.config === config);
     const owner = ownsVolume(service);
-    if (same && isUsable(same, oneShots.has(name)) && !(anew && !owner)) {
+    const seeds = seeding?.has(name) === true;
+    if (same && isUsable(same, oneShots.has(name)) && !(anew && !owner) && !seeds) {
       kept.add(same.id);
       return { op: 'keep', service: name, container: same, cause: 'its image and configuration did not change' };
     }
-    const cause = causeOfStart(old, same, anew);
+    const cause = seeds && same ? 'its data is to be seeded' : causeOfStart(old, same, anew);
     if (owner && !exposed.has(name) && old.length > 0) {
       return { op: 'replace', service: name, old, cause: `${cause}; it owns a volume, so the old one stops first` };
     }

@@ -7,6 +7,8 @@ export interface Extension {
   readonly expose: readonly Exposure[] | undefined;
   readonly test: string | undefined;
   readonly tests: 'gate' | 'report';
+  /** To be read once the services are known: see seed.ts. */
+  readonly seed: unknown;
 }
 
 const KEYS = new Set(['expose', 'test', 'idle', 'seed', 'tests', 'login']);
@@ -31,6 +33,7 @@ export function readExtension(raw: unknown, notes: Notes): Extension {
     expose: section.expose === undefined ? undefined : readExpose(section.expose, notes),
     test: typeof section.test === 'string' ? section.test : undefined,
     tests: tests === 'report' ? 'report' : 'gate',
+    seed: section.seed,
   };
 }
 

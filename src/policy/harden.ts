@@ -11,6 +11,7 @@ import { limitService } from './limits.ts';
 import { isSet, Notes } from './notes.ts';
 import { DEFAULT_POLICY, type Policy } from './policy.ts';
 import { readExternalSecrets } from './secrets.ts';
+import { readSeeds } from './seed.ts';
 import { hardenService } from './service.ts';
 import { asArray, field, isRecord, MAX_SERVICES } from './sources.ts';
 
@@ -67,6 +68,7 @@ export async function harden(root: string, model: unknown, policy: Policy = DEFA
     limitService(withKnownDependencies(service, known, notes), policy.limits, notes);
   const services = all.map((service) => withAliases(bounded(service), aliases));
   const exposed = chooseExposed(services, extension, notes);
+  const seeds = readSeeds(extension.seed, services, notes);
   if (notes.refusals.length > 0) return { kind: 'refused', refusals: notes.refusals, changes: notes.changes };
   return {
     kind: 'accepted',
@@ -76,6 +78,7 @@ export async function harden(root: string, model: unknown, policy: Policy = DEFA
       networks,
       volumes,
       exposed,
+      ...(seeds.length > 0 ? { seeds } : {}),
       changes: notes.changes,
     },
   };

@@ -21,7 +21,7 @@ export async function removeBuild(
   await Promise.all(networks.map((one) => removeNetwork(engine, one, others)));
   if (role === 'test') {
     const prefix = `${projectName(preview, 'test')}_${build}_`;
-    await Promise.all(stack.volumes.filter((one) => one.startsWith(prefix)).map((one) => engine.removeVolume(one)));
+    await removeVolumes(engine, stack, prefix);
   }
 }
 
@@ -50,5 +50,10 @@ export async function removeOrphans(
   const networks = stack.networks.filter((one) => !joined.has(one.name));
   await Promise.all(networks.map((one) => removeNetwork(engine, one, [])));
   const prefix = `${projectName(preview, 'test')}_`;
-  await Promise.all(stack.volumes.filter((one) => one.startsWith(prefix)).map((one) => engine.removeVolume(one)));
+  await removeVolumes(engine, stack, prefix);
+}
+
+async function removeVolumes(engine: Engine, stack: ObservedStack, prefix: string): Promise<void> {
+  const names = stack.volumes.map((one) => one.name).filter((one) => one.startsWith(prefix));
+  await Promise.all(names.map((one) => engine.removeVolume(one)));
 }

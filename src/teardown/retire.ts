@@ -7,6 +7,7 @@ import type { BuildId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, Gateway, Git, Registry, Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import { idleMarks } from '../domain/seed.ts';
 import { removeNetwork } from './remove.ts';
 
 export interface RetireDeps {
@@ -49,6 +50,7 @@ export async function retire(
   await Promise.all(
     stack.networks.filter((one) => one.build !== build).map((one) => leaveNetwork(deps.engine, one, stack.containers)),
   );
+  await Promise.all(idleMarks(stack).map((one) => deps.engine.removeVolume(one)));
   if (now.images) await removeUnusedImages(deps, stack, now.images);
   await removeOldCheckouts(deps, preview, repository, new Set([build, ...stack.containers.map((one) => one.build)]));
 }

@@ -25,7 +25,7 @@ export async function teardown(
     }),
   );
   await Promise.all(stack.networks.map((one) => removeNetwork(deps.engine, one, [])));
-  await Promise.all(stack.volumes.map((one) => deps.engine.removeVolume(one)));
+  await Promise.all(stack.volumes.map((one) => deps.engine.removeVolume(one.name)));
   // One after the other: two tags of one image are in each other's way.
   for (const image of stack.images) await deps.engine.removeImage(image.reference);
   await removeTags(deps, preview, repository);

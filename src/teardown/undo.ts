@@ -30,8 +30,9 @@ export async function undoBuild(
   await restartStopped(deps, before, live);
   const now = await deps.engine.observe(preview.id);
   // Data of a service that never ran right would be found by the next try.
-  const volumes = now.volumes.filter((one) => !before.volumes.includes(one));
-  await Promise.all(volumes.map((one) => deps.engine.removeVolume(one)));
+  const had = new Set(before.volumes.map((one) => one.name));
+  const volumes = now.volumes.filter((one) => !had.has(one.name));
+  await Promise.all(volumes.map((one) => deps.engine.removeVolume(one.name)));
   // The images by source stay: the same sources need not be built again. They go with the next success, or at teardown.
   const known = new Set(before.images.map((one) => one.reference));
   for (const image of now.images) {

@@ -81,7 +81,7 @@ async function modelOf(service: object, more: object = {}): Promise<Record<strin
     services: [instance],
     checkout: folder,
     networks: new Map(Object.keys(stack.networks).map((key, index) => [key, `${RUN}-${index === 0 ? 'one' : 'two'}`])),
-    volumePrefix: RUN,
+    volumeName: (key) => `${RUN}_${key}`,
     seccomp: SECCOMP,
   });
 }

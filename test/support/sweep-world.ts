@@ -68,7 +68,7 @@ export function whole(key: PreviewKey, commit: Commit = HEAD): Whole {
     exposed: { host: id, port: 80 },
   };
   const network = { id: `n-${id}`, name: `th-${id}-b1-default`, build, commit, key: 'default', role: 'app' as const };
-  const volumes = [`th-${id}_data`];
+  const volumes = [{ name: `th-${id}_data` }];
   const images = [{ reference: `treehouse/acme/shop/web:${id}.${commit}`, id: 'i' }];
   const mine = { kind: 'preview', id, key } as const;
   const byId = { kind: 'preview', id } as const;

@@ -69,7 +69,7 @@ const input: ComposeFileInput = {
     ['default', 'th-x-default'],
     ['back', 'th-x-back'],
   ]),
-  volumePrefix: 'th-x',
+  volumeName: (key) => `th-x_${key}`,
   seccomp: '/srv/$home/seccomp.json',
   services: [
     {
@@ -121,6 +121,7 @@ describe('the compose file of a build', () => {
             'price.$$': '$$1',
             ...OWN,
             'treehouse.role': 'app',
+            'treehouse.seed': '',
             'treehouse.commit': COMMIT,
             'treehouse.service': 'web',
             'treehouse.build': BUILD,
@@ -161,6 +162,7 @@ describe('the compose file of a build', () => {
           labels: {
             ...OWN,
             'treehouse.role': 'app',
+            'treehouse.seed': '',
             'treehouse.commit': COMMIT,
             'treehouse.service': 'db',
             'treehouse.build': BUILD,

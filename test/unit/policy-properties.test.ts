@@ -297,7 +297,7 @@ function planned(stack: Stack): { readonly input: ComposeFileInput; readonly mad
     services,
     checkout: CHECKOUT,
     networks: new Map(Object.keys(stack.networks).map((key) => [key, `${PREFIX}-b1-${key}`])),
-    volumePrefix: PREFIX,
+    volumeName: (key) => `${PREFIX}_${key}`,
     seccomp: '/srv/seccomp.json',
     secrets: SECRETS,
   };

@@ -1,0 +1,73 @@
+/** What containers print: their logs, and commands that run in them. */
+import { Readable } from 'node:stream';
+import type Docker from 'dockerode';
+import type { Engine, OnLine } from '../domain/ports.ts';
+import { abortReason, TreehouseError } from '../errors.ts';
+import { away, engineText, orAway } from './engine-errors.ts';
+import { lineSplitter } from './run-process.ts';
+
+export async function readLogs(
+  of: Docker.Container,
+  options: Parameters<Engine['logs']>[1],
+  onLine: OnLine,
+  signal: AbortSignal,
+): Promise<void> {
+  const wanted = { stdout: true, stderr: true, ...(options.tail === undefined ? {} : { tail: options.tail }) };
+  const tty = (await orAway('reading a log', of.inspect())).Config.Tty;
+  if (signal.aborted) return;
+  const stream = options.follow
+    ? ((await orAway('reading a log', of.logs({ ...wanted, follow: true }))) as unknown as Readable)
+    : Readable.from([await orAway('reading a log', of.logs({ ...wanted, follow: false }))]);
+  await readStream(stream, tty, onLine, signal);
+}
+
+/** @throws `start-failed` where the engine cannot begin it, and what the signal was aborted with. */
+export async function execIn(
+  container: Docker.Container,
+  command: readonly string[],
+  onLine: OnLine,
+  signal: AbortSignal,
+): Promise<number> {
+  const failed = (cause: unknown): never => {
+    throw new TreehouseError('start-failed', `the engine could not run ${command[0]}: ${engineText(cause)}`, { cause });
+  };
+  const exec = await container
+    .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, Tty: false })
+    .catch(failed);
+  const stream = await exec.start({ hijack: true, stdin: false }).catch(failed);
+  await readStream(stream, false, onLine, signal);
+  if (signal.aborted) throw abortReason(signal);
+  const { ExitCode: code } = await orAway('looking at a command', exec.inspect());
+  if (code === null) throw away('running a command', new Error('the engine lost sight of it'));
+  return code;
+}
+
+/** Reads to the end, or until the signal is aborted. @throws transient `engine-away` */
+async function readStream(stream: Readable, tty: boolean, onLine: OnLine, signal: AbortSignal): Promise<void> {
+  const lines = lineSplitter(onLine);
+  let pending = Buffer.alloc(0);
+  const abort = () => stream.destroy();
+  signal.addEventListener('abort', abort, { once: true });
+  if (signal.aborted) abort();
+  try {
+    for await (const chunk of stream) {
+      if (tty) {
+        lines.take(chunk as Buffer);
+        continue;
+      }
+      // Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format").
+      pending = Buffer.concat([pending, chunk as Buffer]);
+      while (pending.length >= 8) {
+        const size = pending.readUInt32BE(4);
+        if (pending.length < 8 + size) break;
+        lines.take(pending.subarray(8, 8 + size));
+        pending = pending.subarray(8 + size);
+      }
+    }
+  } catch (error) {
+    if (!signal.aborted) throw away('reading a log', error);
+  } finally {
+    signal.removeEventListener('abort', abort);
+    lines.finish();
+  }
+}

@@ -1,0 +1,233 @@
+/** Seeds: run once, on new data, before anybody sees it; and none of it is seen where they did not end. */
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Files, makeRepo, type TestRepo } from '../support/repo.ts';
+import { SECRET } from '../support/signed.ts';
+import { docker, freePorts, serves, startWorld, until, visit, type World } from '../support/treehouse.ts';
+
+// Of this run alone: another run on the same engine has previews of its own names.
+const rows = `acme/rows${process.pid}`;
+const tables = `acme/tables${process.pid}`;
+
+/** Serves a folder that is a volume; each run of the seed adds a row to it. */
+function folderOf(seed: string, more = ''): Files {
+  return {
+    'compose.yaml': `services:
+  web:
+    build: .
+    ports: ["80"]
+    volumes: ["data:/data"]
+${more}
+volumes: {data: {}, more: {}}
+x-treehouse: {seed: {service: web, command: ["sh", "-c", ${JSON.stringify(seed)}]}}
+`,
+    Dockerfile: 'FROM busybox\nCOPY text /text\nCMD ["httpd", "-f", "-h", "/data", "-p", "80"]\n',
+    text: 'one',
+  };
+}
+const ADD = 'echo row >> /data/rows; cp /text /data/text; echo "$$0 says $$(cat /text)"';
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+
+let folder: string;
+let repos: { readonly rows: TestRepo; readonly tables: TestRepo };
+let world: World;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'treehouse-repo-'));
+  repos = {
+    rows: await makeRepo(path.join(folder, 'rows'), folderOf(ADD)),
+    tables: await makeRepo(path.join(folder, 'tables'), {
+      'compose.yaml': `services:
+  web:
+    build: .
+    ports: ["80"]
+    depends_on: {db: {condition: service_healthy}}
+  db:
+    image: postgres:16-alpine
+    environment: {POSTGRES_PASSWORD: secret}
+    volumes: ["data:/var/lib/postgresql/data"]
+    configs: [{source: seed, target: /seed.sql}]
+    healthcheck: {test: ["CMD-SHELL", "pg_isready -U postgres"], interval: 5s}
+volumes: {data: {}}
+configs: {seed: {file: ./seed.sql}}
+x-treehouse:
+  seed:
+    - {service: db, command: "psql -U postgres -v ON_ERROR_STOP=1 -f /seed.sql"}
+    - {service: db, command: [psql, -U, postgres, -c, "INSERT INTO houses VALUES ('second')"]}
+`,
+      'seed.sql': "CREATE TABLE houses (name text);\nINSERT INTO houses VALUES ('first');\n",
+      Dockerfile: 'FROM busybox\nRUN mkdir /www && echo well > /www/index.html\nCMD ["httpd", "-f", "-h", "/www"]\n',
+    }),
+  };
+  world = await startWorld({ repositories: { [rows]: repos.rows.remote, [tables]: repos.tables.remote } });
+});
+afterAll(async () => {
+  await world?.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const volumesOf = (id: string) => docker('volume', 'ls', '-q', '--filter', `label=treehouse.preview=${id}`);
+
+async function pushed(branch: string, files: Files): Promise<{ id: ReturnType<World['idOf']>; commit: string }> {
+  await repos.rows.branch(branch, 'main');
+  const commit = await repos.rows.commit(files);
+  await repos.rows.push();
+  await world.pushed(rows, branch);
+  return { id: world.idOf(rows, branch), commit };
+}
+
+/** What the seed has written in the one container of the preview. */
+async function rowsIn(id: string): Promise<string> {
+  const [one] = await docker('ps', '-q', '--filter', `label=treehouse.preview=${id}`);
+  if (one === undefined) return '';
+  return docker('exec', one, 'cat', '/data/rows').then(
+    (lines) => lines.join(' '),
+    () => '',
+  );
+}
+
+describe('a seed', () => {
+  it('runs once for a volume, is in the log, and its data outlives redeploys', async () => {
+    const { id } = await pushed('once', folderOf(ADD));
+    expect((await serves(world, id, 'row', '/rows')).body).toBe('row\n');
+    const build = (await world.record(id))?.attempt?.build;
+    if (!build) throw new Error('there is no build');
+    expect(await world.treehouse.store.tail(id, build, 100)).toEqual(
+      expect.arrayContaining(['seed web: new: data', 'sh says one']),
+    );
+    await until('the old ones are gone', async () => (await volumesOf(id)).length === 2);
+
+    const next = await repos.rows.commit({ text: 'two' });
+    await repos.rows.push();
+    await world.pushed(rows, 'once');
+    expect(await world.ended(id, next)).toMatchObject({ state: 'live' });
+    expect((await world.visit(id, '/rows')).body).toBe('row\n');
+    expect((await world.visit(id, '/text')).body).toBe('one');
+    const again = (await world.record(id))?.attempt?.build;
+    expect(await world.treehouse.store.tail(id, again ?? build, 100)).toContain('no seed web: there before: data');
+  });
+
+  it('fills a real Postgres, several in order', async () => {
+    const id = world.idOf(tables, 'main');
+    await world.pushed(tables, 'main');
+    await serves(world, id, 'well');
+    const [db] = await docker(
+      'ps',
+      '-q',
+      '--filter',
+      `label=treehouse.preview=${id}`,
+      '--filter',
+      'label=treehouse.service=db',
+    );
+    const found = await docker('exec', db ?? '', 'psql', '-U', 'postgres', '-At', '-c', 'SELECT name FROM houses');
+    expect(found).toEqual(['first', 'second']);
+  });
+
+  it('that fails keeps a new preview closed, with its reason, and the next try begins with new data', async () => {
+    const { id, commit } = await pushed('red', folderOf(`${ADD}; exit 3`));
+    expect(await world.ended(id, commit)).toMatchObject({ state: 'failed', attempt: { stage: 'seed' } });
+    const page = await world.visit(id, '/rows', { accept: 'text/html' });
+    expect(page.status).toBe(503);
+    expect(page.body).toContain('it exited with code 3');
+    expect(page.body).toContain('sh says one');
+    expect(await volumesOf(id)).toEqual([]);
+
+    await repos.rows.commit(folderOf(ADD));
+    await repos.rows.push();
+    await world.pushed(rows, 'red');
+    expect((await serves(world, id, 'row', '/rows')).body).toBe('row\n');
+  });
+
+  it('of a new service that fails leaves serving what did, with its data', async () => {
+    const { id } = await pushed('more', folderOf(ADD));
+    await serves(world, id, 'row', '/rows');
+    const before = await volumesOf(id);
+    const service = '  extra: {image: busybox, command: ["sleep", "600"], volumes: ["more:/more"], init: true}';
+    const files = folderOf(ADD, service);
+    const compose = String(files['compose.yaml']).replace(/seed: .*$/m, 'seed: {service: extra, command: "false"}}');
+    const red = await repos.rows.commit({ ...files, 'compose.yaml': compose });
+    await repos.rows.push();
+    await world.pushed(rows, 'more');
+    expect(await world.ended(id, red)).toMatchObject({ state: 'outdated', attempt: { stage: 'seed' } });
+    expect((await world.visit(id, '/rows')).body).toBe('row\n');
+    expect((await volumesOf(id)).sort()).toEqual(before.sort());
+  });
+
+  it('is ended by a newer commit, which begins with new data', async () => {
+    const { id } = await pushed('slow', folderOf(`${ADD}; sleep 600`));
+    await until('it is seeded', async () => (await world.record(id))?.attempt?.stage === 'seed');
+    await repos.rows.commit(folderOf(ADD));
+    await repos.rows.push();
+    await world.pushed(rows, 'slow');
+    expect((await serves(world, id, 'row', '/rows')).body).toBe('row\n');
+  });
+
+  it('leaves nothing when its branch is deleted', async () => {
+    const id = world.idOf(rows, 'once');
+    await repos.rows.branch('once');
+    await repos.rows.deleteBranch('once');
+    await world.pushed(rows, 'once', { deleted: true });
+    await expect.poll(() => world.leftovers(id), { timeout: 60_000, interval: 500 }).toEqual([]);
+  });
+});
+
+it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothing of it: the data is made anew', async () => {
+  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
+  const name = `acme/killed${process.pid}`;
+  const repo = await makeRepo(path.join(folder, 'killed'), folderOf(`${ADD}; sleep 600`));
+  const [port = 0, gatewayPort = 0] = await freePorts(2);
+  // A process of its own, which can be killed.
+  await promisify(execFile)('npm', ['run', 'build'], { cwd: PROJECT });
+  const child = spawn(process.execPath, ['dist/cli.js', 'up'], {
+    cwd: PROJECT,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      INIT_CWD: home,
+      TREEHOUSE_HOME: home,
+      TREEHOUSE_REPOS: `${name}=${repo.remote}`,
+      TREEHOUSE_PORT: String(port),
+      TREEHOUSE_GATEWAY_PORT: String(gatewayPort),
+      TREEHOUSE_WEBHOOK_SECRET: SECRET,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  const id = `main--killed${process.pid}`;
+  try {
+    await until('it is seeded', async () => (await rowsIn(id)) === 'row').catch((error: unknown) => {
+      throw new Error(`${String(error)}:\n${output}`);
+    });
+  } finally {
+    child.kill('SIGKILL');
+    await exited;
+  }
+  expect(
+    (await visit(gatewayPort, { path: '/rows', headers: { host: `${id}.preview.localhost` } })).body,
+  ).not.toContain('row');
+  await rm(path.join(home, 'redis'), { recursive: true, force: true });
+
+  const second = await startWorld({ repositories: { [name]: repo.remote }, home });
+  try {
+    await second.pushed(name, 'main');
+    // Of the commit that it died in everything runs: it is built anew all the same, not mended and opened.
+    const key = second.idOf(name, 'main');
+    await until('it is seeded again', async () => (await second.record(key))?.attempt?.stage === 'seed');
+    await until('it has a row', async () => (await rowsIn(id)) === 'row');
+    expect((await second.visit(id, '/rows')).status).toBe(503);
+    await repo.commit(folderOf(ADD));
+    await repo.push();
+    await second.pushed(name, 'main');
+    expect((await serves(second, id, 'row', '/rows')).body).toBe('row\n');
+  } finally {
+    await second.stop();
+    await rm(home, { recursive: true, force: true });
+  }
+});
