@@ -18,6 +18,7 @@ import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
+import { confirm } from './terminal/confirm.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
 import { type Client, createClient } from './web/client.ts';
@@ -72,7 +73,11 @@ program
     await printLog(client(), id, { follow: options.follow === true, json: options.json === true });
   });
 
-previewCommands(program, { client, print: (text) => console.log(text) });
+previewCommands(program, {
+  client,
+  print: (text) => console.log(text),
+  confirm: (question, yes) => confirm(question, { yes, input: process.stdin, output: process.stderr }),
+});
 
 program
   .command('sweep')

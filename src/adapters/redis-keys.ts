@@ -21,6 +21,8 @@ export interface StoreKeys {
   readonly aside: string;
   /** Hash: preview id → when it was last used. */
   readonly uses: string;
+  /** Set: previews for which someone asked for new data. */
+  readonly resets: string;
   /** Set: previews that are to sleep. */
   readonly resting: string;
   /** Set of a preview that sleeps: ids of the containers that ran. */
@@ -42,6 +44,7 @@ export function storeKeys(prefix: string): StoreKeys {
     redeploys: `${prefix}:redeploys`,
     aside: `${prefix}:aside`,
     uses: `${prefix}:uses`,
+    resets: `${prefix}:resets`,
     resting: `${prefix}:resting`,
     slept: (preview) => `${prefix}:slept:${preview}`,
     // Neither part can hold a colon: GitHub allows none in names, git none in branches.

@@ -179,6 +179,16 @@ export function openStore(options: StoreOptions): RedisStore {
       }),
     takeRedeploy: (id) =>
       asking(`looking for a request to build ${id}`, async () => (await connection.srem(keys.redeploys, id)) === 1),
+    requestReset: (id) =>
+      asking(`asking for new data of ${id}`, async () => {
+        await connection.sadd(keys.resets, id);
+      }),
+    resetWanted: (id) =>
+      asking(`looking for a request to reset ${id}`, async () => (await connection.sismember(keys.resets, id)) === 1),
+    forgetReset: (id) =>
+      asking(`noting that ${id} is reset`, async () => {
+        await connection.srem(keys.resets, id);
+      }),
 
     rest: (id) =>
       asking(`reading whether ${id} sleeps`, async () => {

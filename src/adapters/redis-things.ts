@@ -16,6 +16,7 @@ const SCAN_COUNT = 1_000;
 export function redisThings(options: { readonly redis: Connections; readonly prefix?: string }): RedisThings {
   const prefix = options.prefix ?? 'treehouse';
   const keys = storeKeys(prefix);
+  const sets = [keys.redeploys, keys.resets, keys.resting];
   const connection = options.redis.quick();
   const asking = asker(options.redis, connection);
 
@@ -39,7 +40,7 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
         owner: ownerOfBranch(repository, branch),
       });
     }
-    for (const set of [keys.redeploys, keys.resting]) {
+    for (const set of sets) {
       for (const member of await connection.smembers(set)) {
         const id = parsePreviewId(member);
         const owner: Owner = id ? { kind: 'preview', id } : { kind: 'nobody' };
@@ -55,7 +56,7 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
     find: () => asking('reading the keys of previews', find),
     remove: ({ ref }) =>
       asking(`removing ${ref}`, async () => {
-        const set = [keys.redeploys, keys.resting].find((one) => ref.startsWith(`${one} `));
+        const set = sets.find((one) => ref.startsWith(`${one} `));
         if (set) await connection.srem(set, ref.slice(set.length + 1));
         else if (ref.startsWith(`${keys.aside} `)) await connection.hdel(keys.aside, ref.slice(keys.aside.length + 1));
         else await connection.unlink(ref);

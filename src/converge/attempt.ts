@@ -17,6 +17,7 @@ import { makeNetworks, type Networks } from './networks.ts';
 import { observeDesired, type World } from './observe.ts';
 import { type Planned, planStack } from './plan.ts';
 import { pushImages } from './push.ts';
+import { clearOut } from './reset.ts';
 import { routeTo } from './route.ts';
 import { fetchSecrets, sweepSecrets } from './secrets.ts';
 import { runSeeds } from './seed.ts';
@@ -29,6 +30,8 @@ export interface AttemptInput {
   readonly world: World;
   readonly commit: Commit;
   readonly anew: boolean;
+  /** Its data goes once the new images are there. */
+  readonly reset: boolean;
   readonly cause: string;
   readonly context: ConvergeContext;
 }
@@ -47,12 +50,14 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
     signal: AbortSignal.any([input.context.signal, overtaken.signal]),
   });
   const stopWatching = watchForNewer(deps, input, overtaken);
-  await run.emit({ type: 'build.started', commit: input.commit, cause: input.cause });
+  const { cause } = input;
+  await run.emit({ type: 'build.started', commit: input.commit, cause, ...(input.reset ? { resets: true } : {}) });
+  const on: Ground = { world: input.world, reset: input.reset, commitToRoute: stopWatching };
   let served: Served;
   try {
-    served = await stages(deps, run, input.world, stopWatching);
+    served = await stages(deps, run, on);
   } catch (error) {
-    return await takeBack(deps, run, input.world, error);
+    return await takeBack(deps, run, on.world, error);
   } finally {
     stopWatching();
   }
@@ -77,7 +82,16 @@ interface Served {
   readonly urls: readonly string[];
 }
 
-async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToRoute: () => void): Promise<Served> {
+/** What a build stands on. */
+interface Ground {
+  /** As it was found; a reset clears it out. */
+  world: World;
+  readonly reset: boolean;
+  /** Called once nothing ends the build any more. */
+  commitToRoute(): void;
+}
+
+async function stages(deps: ConvergeDeps, run: BuildRun, on: Ground): Promise<Served> {
   await run.stage('checkout', () => checkout(deps, run));
   const plan = await run.stage('plan', async () => {
     const planned = await planStack(deps, run);
@@ -88,7 +102,7 @@ async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToR
   // It is awaited by the stage that needs it; until then a failure is not unhandled.
   networks.catch(() => undefined);
   try {
-    return await afterPlan(deps, run, world, plan, networks, commitToRoute);
+    return await afterPlan(deps, run, on, { plan, networks });
   } finally {
     // Whatever happened, none is made after the build was undone.
     await Promise.allSettled([networks]);
@@ -98,10 +112,8 @@ async function stages(deps: ConvergeDeps, run: BuildRun, world: World, commitToR
 async function afterPlan(
   deps: ConvergeDeps,
   run: BuildRun,
-  world: World,
-  plan: Planned,
-  networks: Promise<Networks>,
-  commitToRoute: () => void,
+  on: Ground,
+  { plan, networks }: { readonly plan: Planned; readonly networks: Promise<Networks> },
 ): Promise<Served> {
   const { stack } = plan;
   const images = await run.stage(
@@ -124,20 +136,21 @@ async function afterPlan(
   const made = new Promise<void>((resolve) => {
     onMade = resolve;
   });
-  const starting = run.stage('start', async () =>
-    startStack(
+  const starting = run.stage('start', async () => {
+    const ready = { instances: await appInstances(deps, run, stack, images), networks: await networks };
+    if (on.reset) on.world = await clearOut(deps, run, on.world);
+    return startStack(
       deps,
       { ...run, signal },
       {
-        instances: await appInstances(deps, run, stack, images),
-        networks: await networks,
-        live: world.live,
+        ...ready,
+        live: on.world.live,
         seeds: stack.seeds ?? [],
-        stack: world.stack,
+        stack: on.world.stack,
         onMade,
       },
-    ),
-  );
+    );
+  });
   // Beside the engine's own part of the start, where this process and its children have little to do.
   const pushing = Promise.race([made, starting]).then(() =>
     run.stage(
@@ -153,7 +166,7 @@ async function afterPlan(
   const started = await seeded(deps, run, start.value);
 
   run.signal.throwIfAborted();
-  commitToRoute();
+  on.commitToRoute();
   const urls = await run.stage('route', () => routeTo(deps, run, started.containers));
   return { started, images, urls };
 }
@@ -242,6 +255,8 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
   if (!(error instanceof TreehouseError))
     deps.log.error({ err: error, preview: run.preview.id }, 'a build failed unexpectedly');
   const kind = error instanceof TreehouseError ? error.kind : 'transient';
+  // What would fail again is not tried again; a reset that did not come to its data left it as it was.
+  if (kind === 'terminal') await deps.store.forgetReset(run.preview.id);
   await run.emit({
     type: 'build.failed',
     stage: run.failedStage(),

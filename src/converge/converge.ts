@@ -38,19 +38,21 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   }
   const { commit } = world.desired;
   const anew = await deps.store.takeRedeploy(id);
+  const reset = await deps.store.resetWanted(id);
+  const isAsked = anew || reset;
   const isCurrent = world.live?.commit === commit;
   // Its hint comes when there is room to wake it.
-  if (!awake && !anew && world.live && (isCurrent || hasFailed(record, commit))) return { kind: 'done' };
-  if (!anew && world.live && rest.wanted && (isCurrent || hasFailed(record, commit))) {
+  if (!awake && !isAsked && world.live && (isCurrent || hasFailed(record, commit))) return { kind: 'done' };
+  if (!isAsked && world.live && rest.wanted && (isCurrent || hasFailed(record, commit))) {
     await putToSleep(deps, preview, record, world.live);
     return { kind: 'done' };
   }
-  if (!anew && isCurrent && (isServing(world, preview) || (await repair(deps, preview, world, context.signal)))) {
+  if (!isAsked && isCurrent && (isServing(world, preview) || (await repair(deps, preview, world, context.signal)))) {
     return settle(deps, preview, record, repository, world);
   }
   // Also of a commit that is not tried again: its dead build left them all the same.
   await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
-  if (!anew && hasFailed(record, commit)) {
+  if (!isAsked && hasFailed(record, commit)) {
     // What serves in its place may have been ended by others.
     if (world.live && !isServing(world, preview) && !(await repair(deps, preview, world, context.signal))) {
       return { kind: 'again', cause: `what serves in place of ${shortCommit(commit)} could not be mended` };
@@ -67,7 +69,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
     world = await look();
   }
-  return attempt(deps, { preview, repository, world, commit, anew, cause: causeOf(world, commit, anew), context });
+  const cause = reset ? 'a reset was asked for: new volumes, seeded again' : causeOf(world, commit, anew);
+  return attempt(deps, { preview, repository, world, commit, anew, reset, cause, context });
 }
 
 function causeOf(world: World, commit: Commit, anew: boolean): string {
@@ -89,6 +92,7 @@ async function remove(
   }
   await takeDown(deps, preview, repository, { cause, known: record?.state !== 'removed' });
   await deps.store.forgetRest(preview.id);
+  await deps.store.forgetReset(preview.id);
   if (cause === BRANCH_DELETED) await deps.store.forgetPullRequests(preview.repository, preview.branch);
   return { kind: 'done' };
 }

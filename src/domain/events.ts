@@ -18,7 +18,13 @@ interface OfBuild extends Base {
 }
 
 export type BuildEvent =
-  | (OfBuild & { readonly type: 'build.started'; readonly commit: Commit; readonly cause: string })
+  | (OfBuild & {
+      readonly type: 'build.started';
+      readonly commit: Commit;
+      readonly cause: string;
+      /** Set where its data is made anew. */
+      readonly resets?: true;
+    })
   | (OfBuild & { readonly type: 'stage.started'; readonly stage: Stage })
   | (OfBuild & { readonly type: 'stage.finished'; readonly stage: Stage; readonly ms: number; readonly note?: string })
   /** One line of output; `source` is a service, `git`, `treehouse` or a tool. */

@@ -144,6 +144,10 @@ export interface Store {
   requestRedeploy(id: PreviewId): Promise<void>;
   /** True once for each request. */
   takeRedeploy(id: PreviewId): Promise<boolean>;
+  /** Someone asked for new data: it stays asked until the old is gone, or cannot go. */
+  requestReset(id: PreviewId): Promise<void>;
+  resetWanted(id: PreviewId): Promise<boolean>;
+  forgetReset(id: PreviewId): Promise<void>;
   rest(id: PreviewId): Promise<Rest>;
   /** It is to sleep, or no more. */
   wantRest(id: PreviewId, wanted: boolean): Promise<void>;

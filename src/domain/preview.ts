@@ -48,6 +48,8 @@ export interface Attempt {
   readonly build: BuildId;
   readonly commit: Commit;
   readonly startedAt: number;
+  /** Set where its data is made anew. */
+  readonly resets?: true;
   readonly stage?: Stage;
   readonly stages: Readonly<Partial<Record<Stage, { readonly startedAt: number; readonly ms?: number }>>>;
   readonly outcome?: 'live' | 'failed' | 'superseded';
@@ -78,7 +80,13 @@ export function transition(before: PreviewRecord, event: BuildEvent): PreviewRec
         state: 'building',
         reason: event.cause,
         changedAt: at,
-        attempt: { build: event.build, commit: event.commit, startedAt: at, stages: {} },
+        attempt: {
+          build: event.build,
+          commit: event.commit,
+          startedAt: at,
+          ...(event.resets ? { resets: true } : {}),
+          stages: {},
+        },
       };
     case 'stage.started':
       return withAttempt(record, event.build, (attempt) => ({

@@ -9,7 +9,7 @@ import type { Sweep } from '../domain/sweep.ts';
 import { problem } from './problem.ts';
 
 export interface ApiDeps {
-  readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy' | 'wantRest'> & BuildReader;
+  readonly store: Pick<Store, 'record' | 'records' | 'requestRedeploy' | 'requestReset' | 'wantRest'> & BuildReader;
   readonly hints: Hints;
   readonly pins: Pins;
   /** Resolves once it is sure to be woken. */
@@ -61,7 +61,7 @@ export interface BuildView {
 }
 
 /** What can be asked for one preview. */
-export type PreviewAct = 'redeploy' | 'sleep' | 'wake' | 'pin' | 'unpin';
+export type PreviewAct = 'redeploy' | 'reset' | 'sleep' | 'wake' | 'pin' | 'unpin';
 
 const PAGE = 1_000;
 
@@ -96,6 +96,7 @@ export function apiRouter(deps: ApiDeps): Router {
   });
   const acts: Readonly<Record<PreviewAct, (id: PreviewId) => Promise<unknown>>> = {
     redeploy: (id) => deps.store.requestRedeploy(id).then(() => deps.hints.hint(id)),
+    reset: (id) => deps.store.requestReset(id).then(() => deps.hints.hint(id)),
     sleep: (id) => deps.store.wantRest(id, true).then(() => deps.hints.hint(id)),
     wake: (id) => deps.wake(id),
     pin: (id) => deps.pins.pin(id),

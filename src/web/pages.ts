@@ -71,7 +71,7 @@ export function pageFor(input: PageInput): Page {
         status: 503,
         tone: 'calm',
         retryAfter: 2,
-        title: record.state === 'building' ? 'The house is being built' : 'Waiting to be built',
+        title: titleOf(record),
         detail: `The preview of ${branch} is not ready yet: ${record.reason}.`,
         more: html`${about}${stageList(record)}${waitSection(record)}<p>This page looks again by itself.</p>${logSection(tail)}`,
       });
@@ -103,6 +103,11 @@ export function pageFor(input: PageInput): Page {
     default:
       return record.state satisfies never;
   }
+}
+
+function titleOf({ state, attempt }: PreviewRecord): string {
+  if (state !== 'building') return 'Waiting to be built';
+  return attempt?.resets ? 'Its data is made anew' : 'The house is being built';
 }
 
 function stageList(record: PreviewRecord): Markup {

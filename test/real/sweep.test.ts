@@ -196,6 +196,7 @@ it('removes what belongs to nothing, of every kind, after the grace; and nothing
   await keys.lpush(`treehouse:builds:${GHOST}`, 'b0');
   await keys.xadd(`treehouse:build:${GHOST}:b0`, '*', 'e', '{}');
   await keys.sadd('treehouse:redeploys', GHOST);
+  await keys.sadd('treehouse:resets', GHOST);
   await keys.sadd('treehouse:resting', GHOST);
   await keys.sadd(`treehouse:slept:${GHOST}`, 'c1');
   await keys.hset(`treehouse:pulls:${REPOSITORY}:ghost`, '1', '{"number":1}');
@@ -243,6 +244,7 @@ it('removes what belongs to nothing, of every kind, after the grace; and nothing
   expect(await memory.laid(GHOST)).toEqual([]);
   expect((await keys.keys('*')).filter((one) => one.includes('ghost'))).toEqual([`others:build:${GHOST}`]);
   expect(await keys.smembers('treehouse:redeploys')).toEqual([]);
+  expect(await keys.smembers('treehouse:resets')).toEqual([]);
   expect(await keys.exists('treehouse:resting', `treehouse:slept:${GHOST}`)).toBe(0);
 
   for (const one of [theirs, plain]) expect(await isThere('inspect', one)).toBe(true);

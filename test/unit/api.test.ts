@@ -51,6 +51,7 @@ function memory() {
   const records = new Map<PreviewId, PreviewRecord>();
   const redeploys: PreviewId[] = [];
   const pinned = new Set<PreviewId>();
+  const resets: PreviewId[] = [];
   const rests: [PreviewId, boolean][] = [];
   const woken: PreviewId[] = [];
   const hinted: PreviewId[] = [];
@@ -72,6 +73,7 @@ function memory() {
     },
     records: async () => [...records.values()],
     requestRedeploy: async (id) => void redeploys.push(id),
+    requestReset: async (id) => void resets.push(id),
     wantRest: async (id, wanted) => void rests.push([id, wanted]),
     builds: async (id) => (id === 'main--shop' ? [BUILD] : []),
     read: async (_preview, build, { after, count }) =>
@@ -88,6 +90,7 @@ function memory() {
   return {
     store,
     redeploys,
+    resets,
     rests,
     woken,
     hinted,
@@ -271,6 +274,16 @@ describe('events', () => {
     expect((await ask(`${at}?after=5-0`)).body).toEqual({ events: [], next: '5-0' });
     expect((await ask(`${at}?after=nonsense`)).body.events).toHaveLength(EVENTS.length);
     expect((await ask('/api/v1/previews/main--shop/builds/unknown/events')).body).toEqual({ events: [], next: null });
+  });
+});
+
+describe('a reset', () => {
+  it('is asked for and hinted, of a preview that is there', async () => {
+    const { status, body } = await ask('/api/v1/previews/main--shop/reset', { method: 'POST' });
+    expect([status, body]).toEqual([202, { hinted: 'main--shop' }]);
+    expect(world.resets).toEqual(['main--shop']);
+    expect(world.hinted.splice(0)).toEqual(['main--shop']);
+    expect((await ask('/api/v1/previews/none--shop/reset', { method: 'POST' })).status).toBe(404);
   });
 });
 

@@ -20,6 +20,14 @@ function input(more: Partial<PageInput>): PageInput {
   return { host: HOST, record: undefined, tail: [], unreachable: false, ...more };
 }
 
+const resetting = {
+  build: buildId(1_700_000_000_000, 7),
+  commit: commitId('1'.repeat(40)),
+  startedAt: 0,
+  resets: true,
+  stages: {},
+} as const;
+
 /** Status, title, seconds until another look and what a program reads, as one line. */
 function summary(given: Partial<PageInput>): string {
   const { status, title, detail, retryAfter } = pageFor(input(given));
@@ -48,6 +56,11 @@ describe('a page', () => {
       'building',
       { record: record('building') },
       '503 The house is being built | 2 | The preview of main is not ready yet: it was pushed.',
+    ],
+    [
+      'being reset',
+      { record: { ...record('building'), attempt: resetting } },
+      '503 Its data is made anew | 2 | The preview of main is not ready yet: it was pushed.',
     ],
     [
       'failed',
