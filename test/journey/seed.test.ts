@@ -1,6 +1,6 @@
 /** Seeds: run once, on new data, before anybody sees it; and none of it is seen where they did not end. */
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -174,6 +174,34 @@ describe('a seed', () => {
     await world.pushed(rows, 'once', { deleted: true });
     await expect.poll(() => world.leftovers(id), { timeout: 60_000, interval: 500 }).toEqual([]);
   });
+});
+
+it('two Treehouses on one engine that preview the same branch share no volume; one of the old name keeps its data', async () => {
+  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
+  const id = world.idOf(rows, 'shared');
+  const instance = (await readFile(path.join(world.home, 'instance'), 'utf8')).trim();
+  // As it was made before names said whose it is.
+  const labels = { instance, preview: id, repository: rows, branch: 'shared', role: 'volume' };
+  const flags = Object.entries(labels).flatMap(([name, value]) => ['--label', `treehouse.${name}=${value}`]);
+  const old = `th-${id}_data`;
+  await docker('volume', 'create', ...flags, old);
+  await docker('run', '--rm', '--volume', `${old}:/data`, 'busybox', 'sh', '-c', 'echo old row > /data/rows');
+  const second = await startWorld({ repositories: { [rows]: repos.rows.remote }, home });
+  try {
+    await pushed('shared', folderOf(ADD));
+    await second.pushed(rows, 'shared');
+    expect((await serves(world, id, 'old row', '/rows')).body).toBe('old row\n');
+    expect((await serves(second, id, 'row', '/rows')).body).toBe('row\n');
+    const own = (await readFile(path.join(home, 'instance'), 'utf8')).trim();
+    expect((await volumesOf(id)).filter((one) => one.endsWith('_data')).sort()).toEqual(
+      [`th-${id}.${own}_data`, old].sort(),
+    );
+  } finally {
+    await second.stop();
+    await rm(home, { recursive: true, force: true });
+  }
+  expect((await world.visit(id, '/rows')).body).toBe('old row\n');
+  expect(await volumesOf(id)).toEqual([old]);
 });
 
 it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothing of it: the data is made anew', async () => {

@@ -5,7 +5,9 @@ import {
   configHash,
   labelsFor,
   projectName,
+  seedMarkName,
   serviceKey,
+  volumeName,
 } from '../../src/domain/compose-file.ts';
 import { type BuildId, branchName, commitId, previewId, repositoryName } from '../../src/domain/names.ts';
 import type { StackService } from '../../src/domain/stack.ts';
@@ -292,5 +294,19 @@ describe('the hash of a configuration', () => {
     const none = configHash(web, 'sha256:1', ['blob'], undefined);
     expect(none).not.toBe(same);
     expect(none).toMatch(/^[0-9a-f]{32}$/);
+  });
+});
+
+describe('the name of a volume', () => {
+  it('tells two Treehouses on one engine apart, and no key makes it a mark', () => {
+    const names = ['i1', 'i2'].map((instance) => volumeName(preview, instance, 'data', []));
+    expect(names).toEqual([`th-${preview.id}.i1_data`, `th-${preview.id}.i2_data`]);
+    expect(seedMarkName(preview, 'i1', BUILD)).not.toBe(volumeName(preview, 'i1', `seeded-${BUILD}`, []));
+  });
+
+  it('is the old one where there is one of ours', () => {
+    const had = [{ name: `th-${preview.id}_data` }];
+    expect(volumeName(preview, 'i1', 'data', had)).toBe(`th-${preview.id}_data`);
+    expect(volumeName(preview, 'i1', 'other', had)).toBe(`th-${preview.id}.i1_other`);
   });
 });
