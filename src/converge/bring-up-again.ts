@@ -8,13 +8,19 @@ import { bringUp } from './bring-up.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { laySecretsAgain } from './secrets.ts';
 
+export interface Again {
+  readonly build: BuildId;
+  readonly containers: readonly ObservedContainer[];
+  readonly signal: AbortSignal;
+  /** Takes the last lines of what does not come up, redacted. */
+  onTail?(line: string): void;
+}
+
 /** In the order that the model had; the build's own limit holds. */
 export async function bringUpAgain(
   deps: ConvergeDeps,
   preview: PreviewKey,
-  build: BuildId,
-  containers: readonly ObservedContainer[],
-  signal: AbortSignal,
+  { build, containers, signal, onTail }: Again,
 ): Promise<void> {
   const redact = await laySecretsAgain(deps, preview, containers, signal);
   const running = await bringUp({
@@ -23,7 +29,12 @@ export async function bringUpAgain(
     preview,
     items: containers.map((container) => ({ service: serviceOf(container), container })),
     limit: deps.startLimit,
-    onLine: (line) => deps.log.info({ preview: preview.id, line: redact(line) }, 'mending'),
+    onLine: (line, service) => {
+      const said = redact(line);
+      deps.log.info({ preview: preview.id, line: said }, 'mending');
+      // Only what services said themselves has a source.
+      if (service !== undefined) onTail?.(`${service}: ${said}`);
+    },
     signal,
   });
   await deps.gateway.setRoutes(preview.id, routesTo(preview, build, running));

@@ -11,7 +11,7 @@ import { retire } from '../teardown/retire.ts';
 import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { observeWorld, type World } from './observe.ts';
-import { repair } from './repair.ts';
+import { repair, withoutTrust } from './repair.ts';
 import { putToSleep, wakeIfRoom, wakeUp } from './rest.ts';
 import { sayOfLive } from './say.ts';
 import { sweepSecrets } from './secrets.ts';
@@ -24,7 +24,10 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (!preview) return { kind: 'done' };
   const repository = deps.repositories.find((one) => one.name === preview.repository);
   const rest = await deps.store.rest(id);
-  const awake = rest.wanted || !rest.slept || (await wakeIfRoom(deps, preview, record, rest.slept, context.signal));
+  const woken =
+    rest.wanted || !rest.slept ? undefined : await wakeIfRoom(deps, preview, record, rest.slept, context.signal);
+  // What did not wake may run all the same, and answer nobody.
+  const isDoubted = woken === 'failed' || (woken === undefined && record?.unwoken !== undefined);
   const look = () =>
     observeWorld(deps, preview, repository, context.signal).catch(async (error: unknown) => {
       await sayRefused(deps, record, error);
@@ -42,13 +45,17 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const isAsked = anew || reset;
   const isCurrent = world.live?.commit === commit;
   // Its hint comes when there is room to wake it.
-  if (!awake && !isAsked && world.live && (isCurrent || hasFailed(record, commit))) return { kind: 'done' };
+  if (woken === 'waits' && !isAsked && world.live && (isCurrent || hasFailed(record, commit))) return { kind: 'done' };
   if (!isAsked && world.live && rest.wanted && (isCurrent || hasFailed(record, commit))) {
     await putToSleep(deps, preview, record, world.live);
     return { kind: 'done' };
   }
-  if (!isAsked && isCurrent && (isServing(world, preview) || (await repair(deps, preview, world, context.signal)))) {
-    return settle(deps, preview, record, repository, world);
+  if (!isAsked && isCurrent) {
+    const serves = !isDoubted && isServing(world, preview);
+    if (serves || (await repair(deps, preview, world, context.signal))) {
+      return settle(deps, preview, record, repository, world);
+    }
+    world = withoutTrust(world);
   }
   // Also of a commit that is not tried again: its dead build left them all the same.
   await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
@@ -64,7 +71,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     if (anew) await deps.store.requestRedeploy(id);
     return { kind: 'done' };
   }
-  if (rest.wanted || !awake) {
+  if (rest.wanted || woken === 'waits') {
     // What is new may fail: until it serves, what served before does.
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
     world = await look();

@@ -6,6 +6,14 @@ import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
 import type { World } from './observe.ts';
 
+/** What runs and could not be mended is no good to a build either: the exposed services of `world` count as unhealthy. */
+export function withoutTrust(world: World): World {
+  const { live } = world;
+  if (!live) return world;
+  const containers = live.containers.map((one) => (one.exposed ? { ...one, health: 'unhealthy' as const } : one));
+  return { ...world, live: { ...live, containers } };
+}
+
 /** @returns whether the live build serves now. */
 export async function repair(
   deps: ConvergeDeps,
@@ -18,7 +26,7 @@ export async function repair(
   try {
     // One that ended well by itself and is not exposed was a one-shot and stays ended.
     const wanted = live.containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);
-    await bringUpAgain(deps, preview, live.build, wanted, signal);
+    await bringUpAgain(deps, preview, { build: live.build, containers: wanted, signal });
     deps.log.info({ preview: preview.id, build: live.build }, 'what ran was mended');
     return true;
   } catch (error) {

@@ -37,6 +37,7 @@ export async function putToSleep(
 /**
  * Starts what slept, in the order of dependencies, and lets the visitors in. It asks neither the remote nor a build, so that
  * it takes as long as the containers do. What cannot be woken is for the caller to mend or to build anew.
+ * @returns whether it came up
  */
 export async function wakeUp(
   deps: ConvergeDeps,
@@ -44,36 +45,49 @@ export async function wakeUp(
   record: PreviewRecord | undefined,
   slept: readonly string[],
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
+  let isUp = true;
   const [stack, routes] = await Promise.all([deps.engine.observe(preview.id), deps.gateway.routesOf(preview.id)]);
   const live = liveBuild(stack, routes);
   if (live && slept.length > 0) {
     await sayOfLive(deps, preview, record, live, { state: 'waking', cause: 'a visitor wakes it' });
+    const tail: string[] = [];
     try {
       const awake = live.containers.filter((one) => slept.includes(one.id));
-      await bringUpAgain(deps, preview, live.build, awake, signal);
+      await bringUpAgain(deps, preview, {
+        build: live.build,
+        containers: awake,
+        signal,
+        onTail: (line) => tail.push(line),
+      });
       await sayOfLive(deps, preview, record, live, asBefore(record, live));
     } catch (error) {
       if (signal.aborted) throw error;
+      isUp = false;
       deps.log.warn({ preview: preview.id, reason: messageOf(error) }, 'it could not be woken');
+      const cause = `it could not be woken: ${messageOf(error)}`;
+      await sayOfLive(deps, preview, record, live, { state: 'failed', cause, unwoken: tail });
     }
   }
   await deps.store.forgetRest(preview.id);
   await deps.gateway.open(preview.id);
+  return isUp;
 }
 
-/** As `wakeUp`, where there is room for it to run. @returns whether there is: else its visitor waits, and its hint comes. */
+/** What became of a preview that was to wake; one that waits does so for room, and its hint comes. */
+export type Woken = 'up' | 'failed' | 'waits';
+
+/** As `wakeUp`, where there is room for it to run. */
 export async function wakeIfRoom(
   deps: ConvergeDeps,
   preview: PreviewKey,
   record: PreviewRecord | undefined,
   slept: readonly string[],
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Woken> {
   const turn = await deps.admission.enter({ preview, purpose: 'wake' });
-  if (turn.kind === 'wait') return false;
-  await wakeUp(deps, preview, record, slept, signal);
-  return true;
+  if (turn.kind === 'wait') return 'waits';
+  return (await wakeUp(deps, preview, record, slept, signal)) ? 'up' : 'failed';
 }
 
 /** Wakes it if it sleeps and is not to; the whole of a converge comes with the hint that belongs to it. */

@@ -7,6 +7,8 @@ import { urlsOf } from './route.ts';
 export interface Said {
   readonly state: PreviewState;
   readonly cause: string;
+  /** See PreviewRecord. */
+  readonly unwoken?: readonly string[];
 }
 
 /** Of a preview that has a live build, whether it runs or sleeps. */
@@ -15,7 +17,7 @@ export async function sayOfLive(
   preview: PreviewKey,
   record: PreviewRecord | undefined,
   live: LiveBuild,
-  { state, cause }: Said,
+  { state, cause, unwoken }: Said,
 ): Promise<void> {
   const at = deps.clock.now();
   await deps.store.append({
@@ -24,6 +26,7 @@ export async function sayOfLive(
     preview: preview.id,
     state,
     cause,
+    ...(unwoken ? { unwoken } : {}),
     serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
     urls: urlsOf(
       deps,

@@ -55,6 +55,8 @@ export type BuildEvent =
       readonly cause: string;
       readonly serving?: { readonly build: BuildId; readonly commit: Commit; readonly since: number };
       readonly urls: readonly string[];
+      /** Where it could not be woken: the last lines of what did not come up. */
+      readonly unwoken?: readonly string[];
     })
   /** Nobody used it for long: when it goes; absent where somebody did, or pinned it. */
   | (Base & { readonly type: 'preview.expiring'; readonly expiresAt?: number })

@@ -40,6 +40,8 @@ export interface PreviewRecord extends PreviewKey {
   readonly wait?: Omit<Wait, 'kind'>;
   /** When it goes because nobody uses it, from some time before; milliseconds since the epoch. */
   readonly expiresAt?: number;
+  /** The last lines of what did not come up when it was to be woken; absent once anything else became of it. */
+  readonly unwoken?: readonly string[];
   /** The newest build, whatever became of it. */
   readonly attempt?: Attempt;
 }
@@ -72,7 +74,7 @@ export function hasFailed(record: PreviewRecord | undefined, commit: Commit): bo
 /** The one place where a record changes: what `event` makes of it. */
 export function transition(before: PreviewRecord, event: BuildEvent): PreviewRecord {
   const at = event.at;
-  const { wait: _wait, ...record } = before;
+  const { wait: _wait, unwoken: _unwoken, ...record } = before;
   switch (event.type) {
     case 'build.started':
       return {
@@ -148,6 +150,7 @@ export function transition(before: PreviewRecord, event: BuildEvent): PreviewRec
         reason: event.cause,
         changedAt: at,
         urls: event.urls,
+        ...(event.unwoken ? { unwoken: event.unwoken } : {}),
       };
     }
     case 'preview.waiting': {

@@ -37,11 +37,14 @@ function answer(deps: GatewayPageDeps): RequestHandler {
       record?.attempt && record.state !== 'removed'
         ? await deps.store.tail(record.id, record.attempt.build, TAIL_LINES)
         : [];
-    const unreachable = req.get('X-Treehouse-Problem') === 'unreachable';
-    const page = pageFor({ host, record, tail, unreachable });
+    const problemMet = req.get('X-Treehouse-Problem') ?? '';
+    const page = pageFor({ host, record, tail, unreachable: problemMet === 'unreachable' });
+    // One that sleeps or does not wake is away for a while; any other fault is the preview's own.
+    const isAway = record?.unwoken !== undefined || record?.state === 'asleep' || record?.state === 'waking';
     res.set('Cache-Control', 'no-store');
     if (page.retryAfter !== undefined) res.set('Retry-After', String(page.retryAfter));
-    send(req.accepts(['html', 'json']) === 'json', page, res);
+    const shown = problemMet === '' || isAway ? page : { ...page, status: 502 };
+    send(req.accepts(['html', 'json']) === 'json', shown, res);
   };
 }
 

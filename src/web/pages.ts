@@ -37,6 +37,7 @@ export function pageFor(input: PageInput): Page {
   }
   const { branch, repository } = record;
   const about = html`<p class="about"><b>${branch}</b> of ${repository}</p>`;
+  if (record.unwoken) return unwoken(record, record.unwoken, about);
   if (unreachable && record.state !== 'asleep' && record.state !== 'waking') {
     return page({
       status: 502,
@@ -103,6 +104,18 @@ export function pageFor(input: PageInput): Page {
     default:
       return record.state satisfies never;
   }
+}
+
+function unwoken({ branch, reason }: PreviewRecord, said: readonly string[], about: Markup): Page {
+  return page({
+    status: 503,
+    tone: 'bad',
+    retryAfter: 5,
+    title: 'The house did not wake up',
+    detail: `The preview of ${branch} slept, and did not come up again: ${reason}. It is tried once more, then built anew.`,
+    more: html`${about}<p class="reason">${reason}</p>${logSection(said)}<p>Treehouse tries once more; if it does not come up
+      then either, it is built anew. This page looks again by itself.</p>`,
+  });
 }
 
 function titleOf({ state, attempt }: PreviewRecord): string {

@@ -70,6 +70,11 @@ describe('a page', () => {
     ['live', { record: record('live') }, '503 One moment | 2 | The preview of main is being put in order.'],
     ['outdated', { record: record('outdated') }, '503 One moment | 2 | The preview of main is being put in order.'],
     [
+      'not woken, whatever the gateway meets',
+      { record: record('failed', { reason: 'web is unhealthy', unwoken: ['web: no key'] }), unreachable: true },
+      '503 The house did not wake up | 5 | The preview of main slept, and did not come up again: web is unhealthy. It is tried once more, then built anew.',
+    ],
+    [
       'removing',
       { record: record('removing') },
       '404 This preview is gone | never | The preview of main was removed: it was pushed.',
