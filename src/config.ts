@@ -41,6 +41,8 @@ export interface Config {
   /** Seconds that builds are given to end after SIGTERM. */
   readonly stopLimit: number;
   readonly patience: Patience;
+  /** Seconds for which what is open to a replaced container may go on. */
+  readonly drain: number;
   /** Seconds between two sweeps. */
   readonly sweep: number;
   /** Seconds for which a thing must be seen to belong to nothing before it is removed. */
@@ -135,6 +137,7 @@ export function readConfig(input: ConfigInput): Config {
       test: settings.testLimit,
       pull: settings.pullLimit,
     }),
+    drain: settings.drain,
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
     checkoutSize: settings.checkoutSize,
     sweep: settings.sweep,

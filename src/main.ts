@@ -57,6 +57,7 @@ import { pinsPlace } from './sweep/pins-place.ts';
 import { registryPlace } from './sweep/registry-place.ts';
 import { secretsPlace } from './sweep/secrets-place.ts';
 import { startSweeping } from './sweep/sweeper.ts';
+import { drains } from './teardown/drain.ts';
 import { holdWalls } from './walls.ts';
 import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
@@ -249,6 +250,7 @@ async function start(
     seccomp: path.join(PROJECT, 'templates', 'isolation', 'seccomp.json'),
     patience: config.patience,
     startLimit: config.startLimit * 1000,
+    drains: drains(config.drain * 1000),
   };
 
   /** At once where it can, since a visitor waits; the hint is for when it cannot. */

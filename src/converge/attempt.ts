@@ -11,6 +11,7 @@ import { buildImages, type Images } from './build.ts';
 import { type BuildRun, beginRun } from './build-run.ts';
 import { checkout } from './checkout.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { hurried } from './hurried.ts';
 import { scanImages } from './images.ts';
 import { appInstances } from './instances.ts';
 import { makeNetworks, type Networks } from './networks.ts';
@@ -52,7 +53,12 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
   const stopWatching = watchForNewer(deps, input, overtaken);
   const { cause } = input;
   await run.emit({ type: 'build.started', commit: input.commit, cause, ...(input.reset ? { resets: true } : {}) });
-  const on: Ground = { world: input.world, reset: input.reset, commitToRoute: stopWatching };
+  let hurry = input.context.signal;
+  const commitToRoute = (): void => {
+    stopWatching();
+    hurry = hurried(input.context);
+  };
+  const on: Ground = { world: input.world, reset: input.reset, commitToRoute };
   let served: Served;
   try {
     served = await stages(deps, run, on);
@@ -63,11 +69,8 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
   }
   await run.emit({ type: 'build.live', commit: run.commit, urls: served.urls, ms: deps.clock.now() - run.startedAt });
   // From here on nothing is taken back: what fails below is done by the next look.
-  await retire(deps, input.preview, input.repository, {
-    build: run.build,
-    containers: served.started.containers,
-    images: namesOf(served.images),
-  });
+  const now = { build: run.build, containers: served.started.containers, images: namesOf(served.images) };
+  await retire(deps, input.preview, input.repository, now, hurry);
   await sweepSecrets(deps, input.preview);
   return { kind: 'done' };
 }

@@ -6,10 +6,12 @@ import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
 import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { TreehouseError } from '../errors.ts';
+import { stopDrained } from '../teardown/drain.ts';
 import { removeOrphans } from '../teardown/remove.ts';
-import { retire } from '../teardown/retire.ts';
+import { retire, STOP_GRACE } from '../teardown/retire.ts';
 import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { hurried } from './hurried.ts';
 import { observeWorld, type World } from './observe.ts';
 import { repair, withoutTrust } from './repair.ts';
 import { putToSleep, wakeIfRoom, wakeUp } from './rest.ts';
@@ -53,12 +55,13 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (!isAsked && isCurrent) {
     const serves = !isDoubted && isServing(world, preview);
     if (serves || (await repair(deps, preview, world, context.signal))) {
-      return settle(deps, preview, record, repository, world);
+      return settle(deps, { preview, record, repository, world, hurry: hurried(context) });
     }
     world = withoutTrust(world);
   }
   // Also of a commit that is not tried again: its dead build left them all the same.
-  await removeOrphans(deps.engine, preview, world.stack, world.live?.containers ?? []);
+  const draining = await stopDrained(deps, world.stack.containers, STOP_GRACE);
+  await removeOrphans(deps.engine, preview, world.stack, [...(world.live?.containers ?? []), ...draining]);
   if (!isAsked && hasFailed(record, commit)) {
     // What serves in its place may have been ended by others.
     if (world.live && !isServing(world, preview) && !(await repair(deps, preview, world, context.signal))) {
@@ -124,14 +127,18 @@ async function sayRefused(deps: ConvergeDeps, record: PreviewRecord | undefined,
 /** It serves: whatever a build that died left behind goes, and the record says what is. */
 async function settle(
   deps: ConvergeDeps,
-  preview: PreviewKey,
-  record: PreviewRecord | undefined,
-  repository: Repository,
-  world: World,
+  input: {
+    readonly preview: PreviewKey;
+    readonly record: PreviewRecord | undefined;
+    readonly repository: Repository;
+    readonly world: World;
+    readonly hurry: AbortSignal;
+  },
 ): Promise<Outcome> {
-  const { live } = world;
+  const { preview, record, repository } = input;
+  const { live } = input.world;
   if (!live) throw new TreehouseError('stopped', 'nothing is live', { kind: 'transient' });
-  await retire(deps, preview, repository, live);
+  await retire(deps, preview, repository, live, input.hurry);
   await sweepSecrets(deps, preview);
   if (record?.state !== 'live' || record.serving?.build !== live.build) {
     await sayOfLive(deps, preview, record, live, { state: 'live', cause: 'serves the newest commit' });

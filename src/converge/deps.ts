@@ -19,6 +19,7 @@ import type {
 import type { SecretSource } from '../domain/secrets.ts';
 import type { ImageStore, LookUp, ScanImage } from '../domain/supply.ts';
 import type { Logger } from '../log.ts';
+import type { Drains } from '../teardown/drain.ts';
 import type { Patience } from './patience.ts';
 
 export interface ConvergeDeps {
@@ -58,4 +59,6 @@ export interface ConvergeDeps {
   readonly patience: Patience;
   /** Milliseconds that a stack may take to become healthy. */
   readonly startLimit: number;
+  /** Containers that serve what is still open to them. */
+  readonly drains: Drains;
 }

@@ -2,12 +2,12 @@
 
 import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { BuildId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, Gateway, Git, Registry, Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { idleMarks } from '../domain/seed.ts';
+import { type Drains, drained } from './drain.ts';
 import { removeNetwork } from './remove.ts';
 
 export interface RetireDeps {
@@ -16,10 +16,9 @@ export interface RetireDeps {
   readonly registry: Registry | undefined;
   readonly git: Git;
   readonly builds: string;
+  readonly drains: Drains;
 }
 
-/** Seconds for requests in flight to end before a container is told to stop, and for it to stop. */
-const DRAIN_SECONDS = 10;
 /** Seconds for a container to end by itself. */
 export const STOP_GRACE = 10;
 
@@ -33,18 +32,20 @@ export interface Current {
 
 /**
  * Removes all of the preview that does not belong to `build`. Run twice, it does nothing the second time.
+ * @param hurry aborted where the next build waits: what is still draining then stays, for the next look
  */
 export async function retire(
   deps: RetireDeps,
   preview: PreviewKey,
   repository: Repository,
   now: Current,
+  hurry: AbortSignal,
 ): Promise<void> {
   const { build, containers: current } = now;
   const keep = new Set(current.map((one) => one.id));
   const before = await deps.engine.observe(preview.id);
   const old = before.containers.filter((one) => !keep.has(one.id));
-  await Promise.all(old.map((one) => retireContainer(deps, one)));
+  await Promise.all(old.map((one) => retireContainer(deps, one, hurry)));
 
   const stack = await deps.engine.observe(preview.id);
   await Promise.all(
@@ -55,22 +56,11 @@ export async function retire(
   await removeOldCheckouts(deps, preview, repository, new Set([build, ...stack.containers.map((one) => one.build)]));
 }
 
-async function retireContainer(deps: RetireDeps, container: ObservedContainer): Promise<void> {
-  if (container.running && container.exposed) await drained(deps.gateway, container);
+async function retireContainer(deps: RetireDeps, container: ObservedContainer, hurry: AbortSignal): Promise<void> {
+  if (container.running && container.exposed && !(await drained(deps, container, hurry))) return;
+  deps.drains.end(container.id);
   await deps.engine.stop(container.id, STOP_GRACE);
   await deps.engine.removeContainer(container.id);
-}
-
-/** Waits, within a limit, until the gateway has no request open to a container that is no longer routed. */
-async function drained(gateway: Gateway, container: ObservedContainer): Promise<void> {
-  const upstreams = [...container.networks.values()]
-    .filter((ip) => ip !== '')
-    .map((ip) => `${ip}:${container.exposed?.port ?? 0}`);
-  for (let waited = 0; waited < DRAIN_SECONDS * 20; waited += 1) {
-    const open = await Promise.all(upstreams.map((one) => gateway.inFlight(one)));
-    if (open.every((count) => count === 0)) return;
-    await delay(50);
-  }
 }
 
 /** A container that was kept stays in the network it was born in, where its address is; others leave. */

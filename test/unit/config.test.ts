@@ -48,6 +48,7 @@ describe('the configuration', () => {
       shortNames: false,
       concurrency: expect.any(Number),
       startLimit: 120,
+      drain: 30,
       checkoutSize: 2 * 2 ** 30,
       sweep: 60,
       sweepGrace: 120,
