@@ -3,8 +3,18 @@ import { readFile, writeFile } from 'node:fs/promises';
 import CliTable from 'cli-table3';
 import type { Table } from './report.ts';
 
-const BEGIN = '<!-- begin: written by npm run bench -- --write-docs -->';
-const END = '<!-- end -->';
+/** What a page has before and after the tables that are written into it. */
+export interface Marks {
+  readonly begin: string;
+  readonly end: string;
+}
+
+export const BENCH_MARKS: Marks = marksOf('bench');
+export const SCALE_MARKS: Marks = marksOf('scale');
+
+function marksOf(command: string): Marks {
+  return { begin: `<!-- begin: written by npm run ${command} -- --write-docs -->`, end: `<!-- end of ${command} -->` };
+}
 
 export function terminalText(table: Table): string {
   const made = new CliTable({ head: [...table.head], style: { head: [], border: [] } });
@@ -28,10 +38,15 @@ function markdownText(table: Table): string {
 }
 
 /** @throws where the page lacks its marks. */
-export async function writeDocs(file: string, intro: string, tables: readonly Table[]): Promise<void> {
+export async function writeDocs(
+  file: string,
+  intro: string,
+  tables: readonly Table[],
+  { begin, end }: Marks,
+): Promise<void> {
   const page = await readFile(file, 'utf8');
-  const [from, to] = [page.indexOf(BEGIN), page.indexOf(END)];
-  if (from < 0 || to < from) throw new Error(`${file} has no place for the tables: ${BEGIN} … ${END}`);
+  const [from, to] = [page.indexOf(begin), page.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${file} has no place for the tables: ${begin} … ${end}`);
   const body = [intro, ...tables.map(markdownText)].join('\n\n');
-  await writeFile(file, `${page.slice(0, from)}${BEGIN}\n\n${body}\n\n${page.slice(to)}`);
+  await writeFile(file, `${page.slice(0, from)}${begin}\n\n${body}\n\n${page.slice(to)}`);
 }

@@ -7,10 +7,12 @@ import { connectEngine } from '../src/adapters/engine.ts';
 import { messageOf } from '../src/errors.ts';
 import { describeMachine, type Machine, machineText } from './machine.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
-import { terminalText, writeDocs } from './output.ts';
+import { BENCH_MARKS, terminalText, writeDocs } from './output.ts';
 import { tables } from './report.ts';
 import { measureStack, type StackResult } from './rounds.ts';
+import { runTag } from './run-tag.ts';
 import { findScript } from './script.ts';
+import { abortOnSignals } from './signals.ts';
 import { STACKS } from './stacks.ts';
 
 /** The project's folder, seen from dist-bench/bench. */
@@ -26,7 +28,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
     say('the script (peers/diy) is not here: going on without it; TREEHOUSE_BENCH_DIY names it');
   const date = new Date().toISOString();
   const folder = await mkdtemp(path.join(tmpdir(), 'treehouse-bench-'));
-  const tag = `b${(Date.now() % 36 ** 4).toString(36)}`;
+  const tag = runTag();
   const results: StackResult[] = [];
   try {
     for (const stack of STACKS) {
@@ -53,24 +55,12 @@ async function show({ date, machine, results }: Report, options: Options): Promi
   if (options.json !== undefined) {
     await writeFile(options.json, `${JSON.stringify({ date, machine, options, results }, undefined, 2)}\n`);
   }
-  if (options.writeDocs) await writeDocs(path.join(ROOT, 'docs/benchmarks.md'), intro, all);
-}
-
-/** The first signal ends the run in good order; later ones change nothing, since cleaning up is under way. */
-function abortOnSignals(): AbortSignal {
-  const stopping = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(name, () => {
-      if (!stopping.signal.aborted) say('stopping; what was started is taken down first');
-      stopping.abort(new Error(`stopped by ${name}`));
-    });
-  }
-  return stopping.signal;
+  if (options.writeDocs) await writeDocs(path.join(ROOT, 'docs/benchmarks.md'), intro, all, BENCH_MARKS);
 }
 
 try {
   const options = readOptions(process.argv.slice(2));
-  if (options) await bench(options, abortOnSignals());
+  if (options) await bench(options, abortOnSignals(say));
   else console.log(USAGE);
 } catch (error) {
   say(messageOf(error));

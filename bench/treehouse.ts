@@ -1,7 +1,5 @@
 /** Treehouse as its users run it: `treehouse up` from dist, in a home of its own, told of pushes by signed webhooks. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
@@ -11,18 +9,14 @@ import { freePort } from '../src/embedded/claim.ts';
 import { type Client, createClient } from '../src/web/client.ts';
 import { makeRepo } from '../test/support/repo.ts';
 import type { Cleanup } from './cleanup.ts';
-import { shell } from './commands.ts';
 import type { Contender, Naming, Parts } from './contender.ts';
 import { containersOf, countOf, sweep } from './engine.ts';
 import { deliverPush } from './github.ts';
+import { ready, residentMemory, SECRET, startServer, stop, TOKEN } from './server.ts';
 import { timeline } from './timeline.ts';
 
-const SECRET = 'bench';
-const TOKEN = 'bench';
 const REPOSITORY = 'bench/shop';
 const SLUG = 'shop';
-const READY_WITHIN_MS = 30_000;
-const STOP_WITHIN_MS = 90_000;
 const LOOK_EVERY_MS = 40;
 /** While the time runs, so that being asked is no work to speak of. */
 const ASK_EVERY_MS = 250;
@@ -47,14 +41,7 @@ export async function openTreehouse(
 
   cleanup.add(`the preview ${id}`, () => sweep(docker, label));
   const log = path.join(naming.folder, 'treehouse.log');
-  const child = await start(root, config, log, {
-    TREEHOUSE_HOME: home,
-    TREEHOUSE_PORT: String(port),
-    TREEHOUSE_GATEWAY_PORT: String(gatewayPort),
-    TREEHOUSE_WEBHOOK_SECRET: SECRET,
-    TREEHOUSE_ADMIN_TOKEN: TOKEN,
-    TREEHOUSE_SWEEP: '86400',
-  });
+  const child = await startServer({ root, config, log, home, port, gatewayPort });
   cleanup.add('treehouse up', () => stop(child));
   const url = `http://127.0.0.1:${port}/`;
   await ready(url, child, log);
@@ -94,41 +81,6 @@ export async function openTreehouse(
   };
 }
 
-/** A session of its own, so that a Ctrl-C in the terminal reaches only the bench, which stops it in its turn. */
-async function start(
-  root: string,
-  config: string,
-  log: string,
-  env: Readonly<Record<string, string>>,
-): Promise<ChildProcess> {
-  const file = await open(log, 'a');
-  try {
-    const child = spawn(process.execPath, [path.join(root, 'dist/cli.js'), '--config', config, 'up'], {
-      cwd: path.dirname(config),
-      env: { ...shell(), ...env },
-      stdio: ['ignore', file.fd, file.fd],
-      detached: true,
-    });
-    await once(child, 'spawn');
-    return child;
-  } finally {
-    await file.close();
-  }
-}
-
-async function ready(url: string, child: ChildProcess, log: string): Promise<void> {
-  const deadline = performance.now() + READY_WITHIN_MS;
-  for (;;) {
-    const answer = await fetch(`${url}readyz`).catch(() => undefined);
-    await answer?.arrayBuffer();
-    if (answer?.ok) return;
-    if (child.exitCode !== null || performance.now() > deadline) {
-      throw new Error(`treehouse up is not ready:\n${(await readFile(log, 'utf8')).slice(-2_000)}`);
-    }
-    await delay(LOOK_EVERY_MS);
-  }
-}
-
 /** Waits until the commit is live. @returns its build. */
 async function live(client: Client, id: PreviewId, commit: string, signal: AbortSignal): Promise<BuildId> {
   for (;;) {
@@ -160,25 +112,4 @@ async function retired(docker: Docker, label: string, builds: string, signal: Ab
 async function partsOf(client: Client, id: PreviewId, build: BuildId, announced: number): Promise<Parts> {
   const page = await client.events(id, build, null);
   return timeline(page.events, announced);
-}
-
-/** Asks once, as a second time would leave the previews behind. */
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  const late = new AbortController();
-  const inTime = await Promise.race([
-    exited.then(() => true),
-    delay(STOP_WITHIN_MS, false, { signal: late.signal }).catch(() => false),
-  ]);
-  late.abort();
-  if (inTime) return;
-  child.kill('SIGKILL');
-  throw new Error(`treehouse up did not end within ${STOP_WITHIN_MS / 1000} s and was killed`);
-}
-
-async function residentMemory(child: ChildProcess): Promise<number> {
-  const status = await readFile(`/proc/${child.pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) * 1024;
 }
