@@ -8,6 +8,7 @@ import { runProcess } from '../adapters/run-process.ts';
 import { TreehouseError } from '../errors.ts';
 import { claimFolder, freePort, tryPort } from './claim.ts';
 import { type Kept, keepChild, type OnOutage } from './keep.ts';
+import { removeDeadLinks } from './registry-links.ts';
 
 export interface EmbeddedRegistryOptions {
   /** Treehouse's home; the images are in `registry` under it. */
@@ -90,6 +91,7 @@ export async function startRegistry(options: EmbeddedRegistryOptions): Promise<E
             act,
             onLine: log.write,
           });
+          await removeDeadLinks(join(folder, 'data'));
         } finally {
           child = await launch(address);
         }

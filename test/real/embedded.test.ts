@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -245,8 +245,16 @@ describe('the embedded registry', () => {
     await putEmptyImage(running.address, 'acme/x', 'y');
     const blob = await putEmptyImage(running.address, 'acme/x', 'z');
     await client.remove('acme/x', 'z');
+    const image = join(home, 'registry/data/docker/registry/v2/repositories/acme/x');
+    const links = async () => [
+      await readdir(join(image, '_layers/sha256')),
+      await readdir(join(image, '_manifests/revisions/sha256')),
+    ];
+    const [layers = [], manifests = []] = await links();
     const pid = running.pid;
     await running.collectGarbage(signal);
+    // Each of the two has a blob of its own, and a manifest; not a link is left of the one.
+    expect((await links()).map((one) => one.length)).toEqual([layers.length - 1, manifests.length - 1]);
     expect(running.pid).not.toBe(pid);
     expect(await client.tags('acme/x')).toEqual(['y']);
     const gone = await fetch(`http://${running.address}/v2/acme/x/blobs/${blob}`, { method: 'HEAD' });
