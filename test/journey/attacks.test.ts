@@ -258,7 +258,7 @@ function expectWalls(info: Docker.ContainerInspectInfo, what: string): void {
   const id = info.Config.Labels['treehouse.preview'] ?? '?';
   for (const one of facts.networks) expect(one, what).toMatch(new RegExp(`^th-${id}-`));
   for (const one of facts.mounts) {
-    if (one.type === 'volume') expect(one.source, what).toMatch(new RegExp(`^th-${id}_`));
+    if (one.type === 'volume') expect(one.source, what).toMatch(new RegExp(`^th-${id}\\.[0-9a-f]{12}_`));
     else if (one.type === 'bind') expect(one.source.startsWith(world.home) && !one.writable, what).toBe(true);
     else expect(one.type, what).toBe('tmpfs');
   }

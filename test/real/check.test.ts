@@ -95,6 +95,7 @@ describe('treehouse check', () => {
       ],
       exposed: [{ service: 'web', port: 3000 }],
       images: ['node:20-slim', 'redis:7'],
+      seeds: [],
       code: 0,
     });
     expect((await check(root)).out).toBe(

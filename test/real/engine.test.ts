@@ -141,7 +141,7 @@ describe('what runs', () => {
     expect(stack).toMatchObject({
       preview: preview.id,
       networks: [{ name: front, build: 'b1', commit: COMMIT, key: 'front', role: 'app' }],
-      volumes: [volume],
+      volumes: [{ name: volume }],
       images: [],
     });
     expect((await engine.previews()).map((one) => one.id).sort()).toEqual([preview.id, keyOf('other').id].sort());
