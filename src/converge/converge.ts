@@ -6,6 +6,7 @@ import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
 import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { TreehouseError } from '../errors.ts';
+import { removeCheckouts } from '../teardown/checkouts.ts';
 import { stopDrained } from '../teardown/drain.ts';
 import { removeOrphans } from '../teardown/remove.ts';
 import { retire, STOP_GRACE } from '../teardown/retire.ts';
@@ -61,7 +62,10 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   }
   // Also of a commit that is not tried again: its dead build left them all the same.
   const draining = await stopDrained(deps, world.stack.containers, STOP_GRACE);
-  await removeOrphans(deps.engine, preview, world.stack, [...(world.live?.containers ?? []), ...draining]);
+  const kept = [...(world.live?.containers ?? []), ...draining];
+  await removeOrphans(deps.engine, preview, world.stack, kept);
+  const builds = [...kept.map((one) => one.build), ...(world.live ? [world.live.build] : [])];
+  await removeCheckouts(deps, preview, repository, builds);
   if (!isAsked && hasFailed(record, commit)) {
     // What serves in its place may have been ended by others.
     if (world.live && !isServing(world, preview) && !(await repair(deps, preview, world, context.signal))) {

@@ -1,12 +1,10 @@
 /** After a switch: what served before is let finish, then goes; with it go networks, images and checkouts that nothing uses. */
-
-import { readdir, rm } from 'node:fs/promises';
-import path from 'node:path';
 import type { BuildId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, Gateway, Git, Registry, Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { idleMarks } from '../domain/seed.ts';
+import { removeCheckouts } from './checkouts.ts';
 import { type Drains, drained } from './drain.ts';
 import { removeNetwork } from './remove.ts';
 
@@ -53,7 +51,7 @@ export async function retire(
   );
   await Promise.all(idleMarks(stack).map((one) => deps.engine.removeVolume(one)));
   if (now.images) await removeUnusedImages(deps, stack, now.images);
-  await removeOldCheckouts(deps, preview, repository, new Set([build, ...stack.containers.map((one) => one.build)]));
+  await removeCheckouts(deps, preview, repository, [build, ...stack.containers.map((one) => one.build)]);
 }
 
 async function retireContainer(deps: RetireDeps, container: ObservedContainer, hurry: AbortSignal): Promise<void> {
@@ -98,26 +96,4 @@ export async function removeImage(deps: Pick<RetireDeps, 'engine' | 'registry'>,
   const digests = await Promise.all(others.map((one) => registry.digest(path, one)));
   // The registry's API deletes a manifest with all its tags.
   if (!digests.includes(digest)) await registry.remove(path, tag);
-}
-
-async function removeOldCheckouts(
-  deps: RetireDeps,
-  preview: PreviewKey,
-  repository: Repository,
-  keep: ReadonlySet<string>,
-): Promise<void> {
-  const folder = path.join(deps.builds, preview.id);
-  for (const build of await readdir(folder).catch(() => [])) {
-    if (!keep.has(build)) await deps.git.removeCheckout(repository, path.join(folder, build));
-  }
-}
-
-/** Every checkout of a preview. */
-export async function removeCheckouts(
-  deps: RetireDeps,
-  preview: PreviewKey,
-  repository: Repository | undefined,
-): Promise<void> {
-  if (repository) await removeOldCheckouts(deps, preview, repository, new Set());
-  await rm(path.join(deps.builds, preview.id), { recursive: true, force: true });
 }

@@ -3,8 +3,9 @@ import { tagPrefix } from '../domain/images.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import { removeAllCheckouts } from './checkouts.ts';
 import { removeNetwork } from './remove.ts';
-import { type RetireDeps, removeCheckouts } from './retire.ts';
+import type { RetireDeps } from './retire.ts';
 
 /** Seconds for a container to end by itself; its preview is gone, so there is little to save. */
 const STOP_GRACE = 2;
@@ -29,7 +30,7 @@ export async function teardown(
   // One after the other: two tags of one image are in each other's way.
   for (const image of stack.images) await deps.engine.removeImage(image.reference);
   await removeTags(deps, preview, repository);
-  await removeCheckouts(deps, preview, repository);
+  await removeAllCheckouts(deps, preview, repository);
   if (repository) await deps.git.forget(repository, preview.branch);
   return found;
 }

@@ -1,10 +1,11 @@
 /** Everything that goes wrong in a repository: a clear error where the person looks, and what was live stays live. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { buildId } from '../../src/domain/names.ts';
 import { type Files, makeRepo, type TestRepo } from '../support/repo.ts';
 import { plainDockerfile } from '../support/stacks.ts';
 import { docker, serves, startWorld, type World } from '../support/treehouse.ts';
@@ -169,6 +170,16 @@ it('shows the failure on the page of a branch that never lived', async () => {
   const json = await world.visit(id, '/', { accept: 'application/json' });
   expect(json.headers['content-type']).toContain('application/problem+json');
   expect(JSON.parse(json.body)).toMatchObject({ status: 503 });
+});
+
+it('does not keep the checkout of a build that died, though its commit is not tried again', async () => {
+  const id = world.idOf(repository, 'stillborn');
+  const folder = path.join(home, 'builds', id);
+  const died = path.join(folder, buildId(Date.now(), 1));
+  await mkdir(died, { recursive: true });
+  await writeFile(path.join(died, 'Dockerfile'), 'FROM busybox\n');
+  await world.pushed(repository, 'stillborn');
+  await expect.poll(() => readdir(folder), { timeout: 60_000 }).toEqual([]);
 });
 
 it('answers for hosts that nobody has', async () => {
