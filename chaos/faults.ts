@@ -48,7 +48,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     github.sayAgain();
   },
   async engine({ engine }, random) {
-    await engine.kill();
+    await (random.chance(0.5) ? engine.kill() : engine.stop());
     await delay(random.below(1_500));
     await engine.start();
   },

@@ -2,10 +2,11 @@
 import type { IncomingMessage } from 'node:http';
 import type Docker from 'dockerode';
 import type { Builder, BuildTarget, OnLine } from '../domain/ports.ts';
-import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+import { abortReason, TreehouseError } from '../errors.ts';
 import { type BuildContext, contextOf } from './build-context.ts';
 import { buildFailure } from './build-failure.ts';
 import { buildProgress } from './build-progress.ts';
+import { away, engineText, statusOf } from './engine-errors.ts';
 
 /** One builder: by the API where that can say it, else by `buildx`. */
 export function engineBuilder(docker: Docker, buildx: Builder): Builder {
@@ -52,7 +53,9 @@ async function buildOne(
     await follow(stream, onLine, signal);
   } catch (cause) {
     if (signal.aborted) throw abortReason(signal);
-    throw cause instanceof TreehouseError ? cause : buildFailure({ said: messageOf(cause), cause });
+    if (cause instanceof TreehouseError) throw cause;
+    // Not answered at all: what a build has to say comes in the answer.
+    throw statusOf(cause) === undefined ? away('building', cause) : buildFailure({ said: engineText(cause), cause });
   }
 }
 

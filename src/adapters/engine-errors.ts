@@ -1,5 +1,5 @@
 /** What goes wrong at the engine, as errors of Treehouse. */
-import { abortReason, messageOf, TreehouseError } from '../errors.ts';
+import { abortReason, type FaultCode, messageOf, TreehouseError } from '../errors.ts';
 
 /** Every failure of the engine is one error that says what for; an abort is what it was aborted with. */
 export async function orAway<T>(act: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -32,6 +32,26 @@ export async function tolerate(promise: Promise<unknown>, statuses: readonly num
 /** Transient: the engine may answer the next time. */
 export function away(act: string, cause: unknown): TreehouseError {
   return new TreehouseError('engine-away', `${act} failed: ${engineText(cause)}`, { kind: 'transient', cause });
+}
+
+/** `code`, for good, where the engine answered; what it could not answer, or has no room for now, may go well the next time. */
+export function refused(code: FaultCode, act: string, cause: unknown): TreehouseError {
+  const text = engineText(cause);
+  if (saysDiskFull(text)) {
+    return new TreehouseError('disk-full', `${act}: the engine's disk is full; free some space`, {
+      kind: 'transient',
+      cause,
+    });
+  }
+  const answered = statusOf(cause) !== undefined && statusOf(cause) !== 503;
+  return answered
+    ? new TreehouseError(code, `${act}: ${text}`, { cause })
+    : new TreehouseError('engine-away', `${act}: ${text}`, { kind: 'transient', cause });
+}
+
+/** In the words of the kernel, which all tools pass on. */
+export function saysDiskFull(text: string): boolean {
+  return /no space left on device|disk quota exceeded/i.test(text);
 }
 
 /** The HTTP status, where there was an answer. */

@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { Engine, OnLine } from '../domain/ports.ts';
-import { abortReason, TreehouseError } from '../errors.ts';
-import { away, engineText, orAway } from './engine-errors.ts';
+import { abortReason } from '../errors.ts';
+import { away, orAway, refused } from './engine-errors.ts';
 import { lineSplitter } from './run-process.ts';
 
 export async function readLogs(
@@ -29,7 +29,7 @@ export async function execIn(
   signal: AbortSignal,
 ): Promise<number> {
   const failed = (cause: unknown): never => {
-    throw new TreehouseError('start-failed', `the engine could not run ${command[0]}: ${engineText(cause)}`, { cause });
+    throw refused('start-failed', `the engine could not run ${command[0]}`, cause);
   };
   const exec = await container
     .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, Tty: false })

@@ -6,8 +6,8 @@ import type { PreviewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
-import { abortReason, messageOf, TreehouseError } from '../errors.ts';
-import { away, engineText, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
+import { abortReason, TreehouseError } from '../errors.ts';
+import { away, engineText, orAway, orGone, refused, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
 import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
@@ -87,7 +87,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
         .start()
         .catch((cause: unknown) => {
           if (statusOf(cause) === 304) return;
-          throw new TreehouseError('start-failed', `the engine could not start it: ${engineText(cause)}`, { cause });
+          throw refused('start-failed', 'the engine could not start it', cause);
         });
     },
     async stop(id, seconds) {
@@ -226,7 +226,7 @@ async function pullStream(docker: Docker, reference: string, signal: AbortSignal
   const { repo, tag } = splitReference(reference);
   return docker.createImage({ fromImage: repo, tag, abortSignal: signal }).catch((cause: unknown) => {
     if (signal.aborted) throw abortReason(signal);
-    throw new TreehouseError('image-missing', `pulling ${reference} failed: ${engineText(cause)}`, { cause });
+    throw refused('image-missing', `pulling ${reference} failed`, cause);
   });
 }
 
@@ -248,11 +248,12 @@ async function progress(
       (broken) => {
         signal.removeEventListener('abort', abort);
         // The engine says 200 before it begins: what goes wrong later is the stream's last word.
-        const error = broken ?? all.find((one) => one.error !== undefined)?.error;
+        const error = all.find((one) => one.error !== undefined)?.error;
         if (signal.aborted) reject(abortReason(signal));
+        else if (broken) reject(away(act, broken));
         else if (error)
           reject(
-            new TreehouseError(code, `${act} failed: ${messageOf(error)}`, {
+            new TreehouseError(code, `${act} failed: ${error}`, {
               cause: error,
               kind: code === 'push-failed' ? 'transient' : 'terminal',
             }),

@@ -234,6 +234,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
   const code = error instanceof TreehouseError ? error.code : undefined;
   const message = run.secrets().redact(messageOf(error));
   const ms = () => deps.clock.now() - run.startedAt;
+  let isEngineAway = false;
   try {
     await undoBuild(deps, {
       preview: run.preview,
@@ -245,6 +246,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
     });
     await sweepSecrets(deps, run.preview);
   } catch (fault) {
+    isEngineAway = fault instanceof TreehouseError && fault.code === 'engine-away';
     // The next converge finds the remains by their labels and takes them away.
     deps.log.warn(
       { preview: run.preview.id, build: run.build, reason: messageOf(fault) },
@@ -257,7 +259,8 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
   }
   if (!(error instanceof TreehouseError))
     deps.log.error({ err: error, preview: run.preview.id }, 'a build failed unexpectedly');
-  const kind = error instanceof TreehouseError ? error.kind : 'transient';
+  // What an engine that ends does to containers and builds looks as if the commit were at fault.
+  const kind = error instanceof TreehouseError && !isEngineAway ? error.kind : 'transient';
   // What would fail again is not tried again; a reset that did not come to its data left it as it was.
   if (kind === 'terminal') await deps.store.forgetReset(run.preview.id);
   await run.emit({

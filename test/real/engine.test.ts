@@ -1,6 +1,6 @@
 /** The engine's adapter against the real Docker engine; every thing made here carries this run's own instance label. */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,13 +8,15 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine, dockerEngine } from '../../src/adapters/engine.ts';
+import { engineBuilder } from '../../src/adapters/engine-build.ts';
+import { containerMaker } from '../../src/adapters/engine-create.ts';
 import { engineInventory } from '../../src/adapters/engine-inventory.ts';
 import { createRegistry } from '../../src/adapters/registry.ts';
 import { bridgeName, labelsFor } from '../../src/domain/compose-file.ts';
 import { LABEL, type Role } from '../../src/domain/labels.ts';
 import { branchName, commitId, type PreviewId, previewId, repositoryName } from '../../src/domain/names.ts';
 import type { ObservedStack } from '../../src/domain/observed.ts';
-import type { Engine } from '../../src/domain/ports.ts';
+import type { BuildTarget, Engine } from '../../src/domain/ports.ts';
 import { type EmbeddedRegistry, startRegistry } from '../../src/embedded/registry.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { failureOf } from '../support/failure.ts';
@@ -627,8 +629,42 @@ describe('an engine', () => {
       gone.createNetwork(wanted),
       gone.removeNetwork('x'),
       gone.wait('x', never),
+      gone.start('x'),
+      gone.exec('x', ['true'], () => undefined, never),
+      gone.pull('busybox:latest', () => undefined, never),
     ]) {
       expect(await failureOf(act)).toMatchObject({ code: 'engine-away', kind: 'transient' });
     }
+  });
+
+  it('that dies in the middle of a request leaves no commit at fault', async () => {
+    const dying = createHttpServer((req) => req.socket.destroy());
+    await new Promise<void>((resolve) => void dying.listen(0, '127.0.0.1', resolve));
+    try {
+      const client = connectEngine(`tcp://127.0.0.1:${(dying.address() as AddressInfo).port}`);
+      const root = await mkdtemp(path.join(tmpdir(), 'treehouse-engine-'));
+      await writeFile(path.join(root, 'Dockerfile'), 'FROM scratch\n');
+      const build = { context: '.', dockerfile: 'Dockerfile', args: {}, contexts: {} };
+      const target = { service: 'web', reference: 'x:1', build, labels: {} } as unknown as BuildTarget;
+      const model = { services: {}, networks: {}, volumes: { v: { name: 'v', labels: {} } } };
+      const builder = engineBuilder(client, { build: () => Promise.reject(new Error('not asked')) });
+      for (const act of [
+        () => dockerEngine(client, INSTANCE).start('x'),
+        () => dockerEngine(client, INSTANCE).pull('busybox:latest', () => undefined, never),
+        () => containerMaker(client).create({ project: 'x', model }),
+        () => builder.build({ root, targets: [target], onLine: () => undefined, signal: never }),
+      ]) {
+        expect(await failureOf(act())).toMatchObject({ code: 'engine-away', kind: 'transient' });
+      }
+      await rm(root, { recursive: true });
+    } finally {
+      dying.close();
+    }
+  });
+
+  it('that has no room to start a container says so, and is asked again', async () => {
+    await answering(500, 'write /etc/hosts: no space left on device', async (full) => {
+      expect(await failureOf(full.start('x'))).toMatchObject({ code: 'disk-full', kind: 'transient' });
+    });
   });
 });
