@@ -27,10 +27,16 @@ export interface DiskStore {
   readonly folder: string;
   look(): Promise<readonly DiskThing[]>;
   /**
-   * Takes away those of them that nothing needs even now and that were not used since.
+   * Takes away those of them that nothing needs even now, and that were not used since they were looked at.
    * @returns those that are gone
    */
-  remove(things: readonly DiskThing[], unusedSince: number): Promise<readonly DiskThing[]>;
+  remove(things: readonly DiskThing[], how: RemoveHow): Promise<readonly DiskThing[]>;
+}
+
+export interface RemoveHow {
+  /** What was used later stays; milliseconds since the epoch. */
+  readonly unusedSince: number;
+  readonly signal: AbortSignal;
 }
 
 /** A store as it was found. */

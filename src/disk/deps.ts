@@ -1,0 +1,28 @@
+/** What keeping the disks needs from outside. */
+import type { Disk, DiskStore, HighWater } from '../domain/disk.ts';
+import type { PreviewId } from '../domain/names.ts';
+import type { Clock } from '../domain/ports.ts';
+import type { Logger } from '../log.ts';
+
+export interface LevelDeps {
+  /** Every file system that something of Treehouse is on, as it is now. */
+  disks(): Promise<readonly Disk[]>;
+  readonly mark: HighWater;
+  readonly log: Logger;
+}
+
+export interface CaretakerDeps {
+  readonly stores: readonly DiskStore[];
+  /** Path of the disk that a folder is on. */
+  diskOf(folder: string): Promise<string>;
+  readonly level: { look(): Promise<readonly Disk[]>; readonly mark: HighWater };
+  readonly worker: {
+    running(): readonly PreviewId[];
+    /** @returns false, undone, where the preview's converge runs */
+    hold(id: PreviewId, work: () => Promise<void>): Promise<boolean>;
+  };
+  /** When the oldest converge that runs began, milliseconds since the epoch. */
+  oldestWork(): number | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+}

@@ -1,0 +1,223 @@
+/** The caretaker of the disks, and how full they are said to be: with stores and disks that are only said. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { countWork } from '../../src/disk/at-work.ts';
+import { startCaretaking } from '../../src/disk/caretaker.ts';
+import { openLevel } from '../../src/disk/level.ts';
+import type { Disk, DiskStore, DiskThing } from '../../src/domain/disk.ts';
+import type { PreviewId } from '../../src/domain/names.ts';
+import { createLogger } from '../../src/log.ts';
+
+const NOW = 1_000_000;
+const GRACE_MS = 1_000;
+const EVERY_MS = 300_000;
+const HURRY_MS = 5_000;
+const MARK = { full: 0.9, free: 1 };
+const log = createLogger({ level: 'silent' });
+const [BUSY, QUIET] = ['busy--shop' as PreviewId, 'quiet--shop' as PreviewId];
+
+let now: number;
+let free: number;
+let running: PreviewId[];
+let oldest: number | undefined;
+/** What was held, and what was asked to go, in order. */
+let acts: string[];
+beforeEach(() => {
+  [now, free, running, oldest, acts] = [NOW, 50, [], undefined, []];
+});
+
+function thing(name: string, ago: number, more: Partial<DiskThing> = {}): DiskThing {
+  return { name, ref: name, lastUsed: NOW - ago, pieces: new Map([[name, 10]]), ...more };
+}
+
+function store(
+  name: string,
+  budget: number | undefined,
+  things: DiskThing[],
+  more: Partial<DiskStore> = {},
+): DiskStore {
+  return {
+    name,
+    budget,
+    folder: '/home',
+    look: async () => [...things],
+    async remove(going) {
+      acts.push(`remove ${going.map((one) => one.name).join(' ')}`);
+      for (const one of going) things.splice(things.indexOf(one), 1);
+      return going;
+    },
+    ...more,
+  };
+}
+
+const disks = async (): Promise<readonly Disk[]> => [{ path: '/home', size: 100, free, files: 0 }];
+
+function caretaker(...stores: DiskStore[]) {
+  const level = openLevel({ disks, mark: MARK, log }, () => care.hurry());
+  const care = startCaretaking(
+    {
+      ...{ stores, level, log, clock: { now: () => now }, diskOf: async (folder) => folder, oldestWork: () => oldest },
+      worker: {
+        running: () => running,
+        async hold(id, work) {
+          if (running.includes(id)) return false;
+          acts.push(`hold ${id}`);
+          await work();
+          acts.push(`let go ${id}`);
+          return true;
+        },
+      },
+    },
+    { everyMs: EVERY_MS, hurryMs: HURRY_MS, graceMs: GRACE_MS },
+  );
+  return { ...care, pausedBecause: level.pausedBecause };
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe('a round', () => {
+  it('takes what was unused the longest from what is over its budget, and leaves the rest alone', async () => {
+    const images = store('images', 15, [thing('young', 2_000), thing('old', 9_000)]);
+    const mirrors = store('mirrors', 100, [thing('mirror', 99_000)]);
+    const care = caretaker(images, mirrors);
+    expect(await care.round()).toMatchObject([{ store: 'images', thing: { name: 'old' } }]);
+    expect(acts).toEqual(['remove old']);
+    expect(await care.round()).toEqual([]);
+  });
+
+  it('leaves what was used in the grace, or since the oldest converge that runs began', async () => {
+    const all = () => [thing('a', 2_000), thing('b', 5_000), thing('c', 500)];
+    oldest = NOW - 6_000;
+    await caretaker(store('images', 0, all())).round();
+    expect(acts).toEqual([]);
+    oldest = NOW - 3_000;
+    await caretaker(store('images', 0, all())).round();
+    expect(acts).toEqual(['remove b']);
+    oldest = undefined;
+    await caretaker(store('images', 0, all())).round();
+    expect(acts).toEqual(['remove b', 'remove b a']);
+  });
+
+  it('holds the preview of what goes, and leaves that of one at work', async () => {
+    running = [BUSY];
+    const things = [thing('of busy', 9_000, { preview: BUSY }), thing('of quiet', 8_000, { preview: QUIET })];
+    await caretaker(store('images', 0, [...things, thing('of nobody', 7_000)])).round();
+    expect(acts).toEqual([`hold ${QUIET}`, 'remove of quiet', `let go ${QUIET}`, 'remove of nobody']);
+  });
+
+  it('goes without a preview whose converge began meanwhile', async () => {
+    const images = store('images', 0, [thing('of quiet', 8_000, { preview: QUIET })]);
+    const look = async () => {
+      const found = await images.look();
+      // After it was looked at, and before it is held.
+      queueMicrotask(() => running.push(QUIET));
+      return found;
+    };
+    expect(await caretaker({ ...images, look }).round()).toEqual([]);
+    expect(acts).toEqual([]);
+  });
+
+  it('tells the store since when a thing must be unused', async () => {
+    oldest = NOW - 3_000;
+    const remove = vi.fn<DiskStore['remove']>(async () => []);
+    expect(await caretaker(store('images', 0, [thing('a', 9_000)], { remove })).round()).toEqual([]);
+    expect(remove).toHaveBeenCalledWith([expect.objectContaining({ name: 'a' })], {
+      unusedSince: NOW - 3_000,
+      signal: expect.anything(),
+    });
+  });
+
+  it('goes on with the others where one cannot be looked at or cleared', async () => {
+    const away = async () => {
+      throw new Error('it is away');
+    };
+    const care = caretaker(
+      store('cache', 0, [], { look: away }),
+      store('registry', 0, [thing('tag', 9_000)], { remove: away }),
+      store('images', 0, [thing('image', 9_000)]),
+    );
+    expect(await care.round()).toMatchObject([{ thing: { name: 'image' } }]);
+  });
+
+  it('makes room on a disk that is too full, though every store is within its budget', async () => {
+    free = 8;
+    const images = store('images', undefined, [thing('a', 9_000), thing('live', 9_500, { kept: 'it runs' })]);
+    await caretaker(
+      images,
+      store('mirrors', 100, [thing('b', 8_000), thing('elsewhere', 9_900)], { folder: '/data' }),
+    ).round();
+    expect(acts).toEqual(['remove a']);
+  });
+});
+
+describe('by itself', () => {
+  it('comes soon after the start, then at its pace, and sooner while builds wait', async () => {
+    const look = vi.fn(async () => []);
+    const care = caretaker(store('images', 0, [], { look }));
+    await vi.advanceTimersByTimeAsync(HURRY_MS * 1.2);
+    expect(look).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(HURRY_MS * 10);
+    expect(look).toHaveBeenCalledTimes(1);
+    await vi.advanceTimersByTimeAsync(EVERY_MS * 1.1);
+    expect(look).toHaveBeenCalledTimes(2);
+
+    free = 5;
+    for (const _ of [1, 2, 3]) await care.pausedBecause();
+    await vi.advanceTimersByTimeAsync(HURRY_MS * 1.2);
+    expect(look).toHaveBeenCalledTimes(3);
+    await care.stop();
+    await vi.advanceTimersByTimeAsync(EVERY_MS * 9);
+    expect(look).toHaveBeenCalledTimes(3);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('never runs two rounds at once', async () => {
+    let [inside, most] = [0, 0];
+    const look = async () => {
+      inside += 1;
+      most = Math.max(most, inside);
+      await vi.advanceTimersByTimeAsync(1);
+      inside -= 1;
+      return [];
+    };
+    const care = caretaker(store('images', 0, [], { look }));
+    await Promise.all([care.round(), care.round(), care.round()]);
+    expect(most).toBe(1);
+    await care.stop();
+  });
+});
+
+describe('how full the disks are', () => {
+  it('is the reason of the fullest, until it has room well below the mark', async () => {
+    const full: Disk[] = [
+      { path: '/home', size: 100, free: 9, files: 0 },
+      { path: '/var/lib/docker', size: 100, free: 4, files: 0 },
+    ];
+    const level = openLevel({ disks: async () => full, mark: MARK, log });
+    expect(await level.pausedBecause()).toMatch(/^the disk of \/var\/lib\/docker is 96 % full/);
+    full[1] = { path: '/var/lib/docker', size: 100, free: 50, files: 0 };
+    expect(await level.pausedBecause()).toMatch(/^the disk of \/home is 91 % full/);
+    full[0] = { path: '/home', size: 100, free: 13, files: 0 };
+    expect(await level.pausedBecause()).toMatch(/^the disk of \/home is 87 % full/);
+    full[0] = { path: '/home', size: 100, free: 16, files: 0 };
+    expect(await level.pausedBecause()).toBeUndefined();
+    full[0] = { path: '/home', size: 100, free: 13, files: 0 };
+    expect(await level.pausedBecause()).toBeUndefined();
+  });
+
+  it('keeps nobody waiting where it is not known', async () => {
+    const away = () => Promise.reject(new Error('no such folder'));
+    expect(await openLevel({ disks: away, mark: MARK, log }).pausedBecause()).toBeUndefined();
+  });
+});
+
+it('knows since when work has been going on', async () => {
+  const work = countWork({ now: () => now });
+  let end = (): void => {};
+  const first = work.during(() => new Promise<void>((resolve) => (end = resolve)));
+  now += 10;
+  await work.during(async () => expect(work.oldest()).toBe(NOW));
+  end();
+  await first;
+  expect(work.oldest()).toBeUndefined();
+});
