@@ -1,7 +1,7 @@
 /** The Git port over simple-git: one bare mirror a repository, one worktree a checkout. */
 import { lstat, mkdir, readFile, rm, statfs } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
-import { type Branch, type Commit, commitId, shortCommit } from '../domain/names.ts';
+import { type Branch, type Commit, commitId, type RepositoryName, shortCommit } from '../domain/names.ts';
 import type { Git, Repository } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
 import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
@@ -25,7 +25,13 @@ const FETCH_MS = 600_000;
 const OTHER_MS = 60_000;
 const TOO_DEEP = 'a path in it is longer than 4095 bytes, which no disk here takes; have fewer folders in folders';
 
-export function createGit(options: GitOptions): Git {
+/** For whoever takes a mirror away; the next use makes it anew. */
+export interface MirrorTurns {
+  /** `act` while nothing here changes the repository's mirror. */
+  alone(repository: RepositoryName, act: () => Promise<void>): Promise<void>;
+}
+
+export function createGit(options: GitOptions): Git & MirrorTurns {
   const { checkoutSize: limit } = options;
   const mirrors = resolve(options.home, 'mirrors');
   const around = { ...options, emptyHome: join(mirrors, '.home') };
@@ -182,6 +188,8 @@ export function createGit(options: GitOptions): Git {
     },
 
     stamp: async (repository) => stampOf(repository.url),
+
+    alone: (repository, act) => inTurn(repository, never(), act),
 
     objectIds(repository, commit, paths) {
       const act = `looking up files of ${repository.name} at ${shortCommit(commit)}`;

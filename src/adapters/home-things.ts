@@ -43,7 +43,7 @@ export function mirrorFolders(mirrors: string): Place {
 }
 
 /** None where there is no such folder yet. */
-async function namesIn(folder: string): Promise<readonly string[]> {
+export async function namesIn(folder: string): Promise<readonly string[]> {
   try {
     return await readdir(folder);
   } catch (error) {

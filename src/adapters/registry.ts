@@ -20,7 +20,12 @@ const MANIFESTS = [
 const PAGE = 500;
 const SIDE_BY_SIDE = 8;
 
-export function createRegistry(options: RegistryOptions): Registry {
+/** What a tag's manifest names, itself included: digest → bytes. */
+export interface RegistryContents {
+  contents(path: string, tag: string): Promise<ReadonlyMap<string, number>>;
+}
+
+export function createRegistry(options: RegistryOptions): Registry & RegistryContents {
   const { address } = options;
   const base = new URL(`${schemeOf(address)}://${address}/v2/`);
 
@@ -126,7 +131,32 @@ export function createRegistry(options: RegistryOptions): Registry {
     return image.config?.Labels ?? {};
   }
 
-  return { address, tags, digest, remove, paths, labels };
+  async function contents(path: string, reference: string): Promise<ReadonlyMap<string, number>> {
+    const act = `reading what ${path}:${reference} holds`;
+    const url = under(base, `${path}/manifests/${reference}`);
+    const answer = await ask(act, url, [200, 404], { headers: { accept: MANIFESTS } });
+    if (answer.status === 404) return new Map();
+    const text = await answer.text();
+    const { config, layers = [], manifests = [] } = JSON.parse(text) as Manifest;
+    const own = answer.headers.get('docker-content-digest') ?? reference;
+    const parts = [...(config ? [config] : []), ...layers].map((one) => [one.digest, one.size] as const);
+    // Of an index, with each image that it names.
+    const inside = await eachOf(manifests, (one) => contents(path, one.digest));
+    return new Map([[own, Buffer.byteLength(text)], ...parts, ...inside.flatMap((one) => [...one])]);
+  }
+
+  return { address, tags, digest, remove, paths, labels, contents };
+}
+
+interface Descriptor {
+  readonly digest: string;
+  readonly size: number;
+}
+
+interface Manifest {
+  readonly config?: Descriptor;
+  readonly layers?: readonly Descriptor[];
+  readonly manifests?: readonly Descriptor[];
 }
 
 /** As Docker decides it: a registry on this machine speaks plain HTTP. */

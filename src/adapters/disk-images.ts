@@ -1,0 +1,157 @@
+/** Images of previews and those that were pulled for them, as things that take room; others' images are not even looked at. */
+import { createHash } from 'node:crypto';
+import type Docker from 'dockerode';
+import type { DiskStore, DiskThing } from '../domain/disk.ts';
+import { LABEL } from '../domain/labels.ts';
+import { parsePreviewId } from '../domain/names.ts';
+import { orAway, orGone, tolerate } from './engine-errors.ts';
+import { namesOf } from './engine-labels.ts';
+import type { PulledImages } from './pulled-images.ts';
+
+/** Questions to the engine at once. */
+const SIDE_BY_SIDE = 4;
+
+/** @param folder where the engine keeps its data */
+export function imagesOnDisk(
+  docker: Docker,
+  on: {
+    readonly instance: string;
+    readonly pulled: PulledImages;
+    readonly folder: string;
+    readonly budget: number | undefined;
+  },
+): DiskStore {
+  const { instance, pulled } = on;
+  /** By id, which says all that is in it. */
+  const layers = new Map<string, ReadonlyMap<string, number>>();
+
+  async function layersOf(id: string): Promise<ReadonlyMap<string, number>> {
+    const known = layers.get(id) ?? layersIn((await docker.getImage(id).history()) as readonly HistoryLine[]);
+    layers.set(id, known);
+    return known;
+  }
+
+  /** Undefined where it is gone. */
+  async function thingOf(id: string, users: ReadonlySet<string>): Promise<DiskThing | undefined> {
+    const info = await orGone(docker.getImage(id).inspect());
+    if (!info) return undefined;
+    const { [LABEL.instance]: maker, [LABEL.preview]: owner } = (info.Config?.Labels ?? {}) as Record<string, string>;
+    const names = [...new Set([...(info.RepoTags ?? []), ...(info.RepoTags?.length ? [] : (info.RepoDigests ?? []))])];
+    const preview = maker === instance ? parsePreviewId(owner ?? '') : undefined;
+    const record = pulled.all().get(id);
+    const isOurs = (one: string) =>
+      maker === instance ? tagOf(one).startsWith(`${owner}.`) : record?.names.some((known) => isName(known, one));
+    const named = Date.parse((info as { Metadata?: { LastTagTime?: string } }).Metadata?.LastTagTime ?? '');
+    const kept = users.has(id)
+      ? 'a container is made from it'
+      : names.every(isOurs)
+        ? undefined
+        : 'it has a name that is not ours';
+    return {
+      name: names[0] ?? id,
+      ref: id,
+      pieces: await layersOf(id),
+      // Never named, an image's time is the year 1.
+      lastUsed: Math.max(record?.used ?? 0, Date.parse(info.Created) || 0, named || 0),
+      ...(preview ? { preview } : {}),
+      ...(kept === undefined ? {} : { kept }),
+    };
+  }
+
+  return {
+    name: 'images',
+    budget: on.budget,
+    folder: on.folder,
+
+    async look() {
+      const filters = JSON.stringify({ label: [`${LABEL.instance}=${instance}`] });
+      const [images, users] = await Promise.all([
+        orAway('listing the images', docker.listImages({ filters })),
+        imagesInUse(docker),
+      ]);
+      const ids = new Set([...images.map((one) => one.Id), ...pulled.all().keys()]);
+      const things: DiskThing[] = [];
+      for (const group of groupsOf([...ids])) {
+        const found = await Promise.all(group.map((id) => orAway('looking at an image', thingOf(id, users))));
+        for (const [at, one] of found.entries()) {
+          if (one) things.push(one);
+          else pulled.forget(group[at] ?? '');
+        }
+      }
+      for (const id of layers.keys()) if (!ids.has(id)) layers.delete(id);
+      return things;
+    },
+
+    async remove(things, { unusedSince, signal }) {
+      const gone: DiskThing[] = [];
+      for (const thing of things) {
+        signal.throwIfAborted();
+        const removed = await pulled.gate.ifFree(async () => {
+          const now = await thingOf(thing.ref, await imagesInUse(docker));
+          if (!now || now.kept !== undefined || now.lastUsed >= unusedSince) return;
+          await removeImage(docker, thing.ref);
+        });
+        if (!removed || (await orGone(docker.getImage(thing.ref).inspect()))) continue;
+        pulled.forget(thing.ref);
+        gone.push(thing);
+      }
+      return gone;
+    },
+  };
+}
+
+/** Of every container of the engine, whoever's it is and whether it runs or not. */
+async function imagesInUse(docker: Docker): Promise<ReadonlySet<string>> {
+  const containers = await orAway('listing the containers', docker.listContainers({ all: true }));
+  return new Set(containers.map((one) => one.ImageID));
+}
+
+/** By its names, never with force: the engine refuses what something still needs. */
+async function removeImage(docker: Docker, id: string): Promise<void> {
+  const info = await orGone(docker.getImage(id).inspect());
+  if (!info) return;
+  const names = info.RepoTags?.length ? info.RepoTags : info.RepoDigests;
+  for (const name of namesOf(names, id)) await tolerate(docker.getImage(name).remove({ force: false }), [404, 409]);
+}
+
+interface HistoryLine {
+  readonly Created: number;
+  readonly CreatedBy: string;
+  readonly Size: number;
+}
+
+/**
+ * The engine says no sizes of layers but these. Images that are built on the same one begin with the same lines, and so a layer is
+ * known by the lines up to it.
+ */
+function layersIn(history: readonly HistoryLine[]): ReadonlyMap<string, number> {
+  const layers = new Map<string, number>();
+  let before = '';
+  for (const { Created, CreatedBy, Size } of [...history].reverse()) {
+    before = hash(`${before}\n${Created} ${Size} ${CreatedBy}`);
+    if (Size > 0) layers.set(before, Size);
+  }
+  return layers;
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}
+
+/** That of a preview's image begins with its id: an image that an admin builds on it has its labels too. */
+function tagOf(name: string): string {
+  return name.slice(name.lastIndexOf(':') + 1);
+}
+
+/** `redis`, as somebody asked for it, is `redis:latest` or `redis@sha256:…` for the engine. */
+function isName(asked: string, name: string): boolean {
+  const plain = (one: string) => one.replace(/^(?:docker\.io|index\.docker\.io)\//, '').replace(/^library\//, '');
+  const [a, b] = [plain(asked), plain(name)];
+  return a === b || `${a}:latest` === b;
+}
+
+function groupsOf<T>(all: readonly T[]): readonly (readonly T[])[] {
+  return Array.from({ length: Math.ceil(all.length / SIDE_BY_SIDE) }, (_, at) => {
+    return all.slice(at * SIDE_BY_SIDE, (at + 1) * SIDE_BY_SIDE);
+  });
+}
