@@ -14,6 +14,7 @@ import {
 } from './config/schema.ts';
 import type { Patience } from './converge/patience.ts';
 import type { HouseLimits } from './domain/admission.ts';
+import type { DiskSettings } from './domain/disk.ts';
 import type { BuildLimits } from './domain/isolation.ts';
 import type { Repository } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
@@ -50,6 +51,7 @@ export interface Config {
   readonly buildLimits: BuildLimits;
   /** Bytes that a checkout may take on disk. */
   readonly checkoutSize: number;
+  readonly disk: DiskSettings;
   readonly logLevel: string;
   readonly repositories: readonly Repository[];
   /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
@@ -140,6 +142,17 @@ export function readConfig(input: ConfigInput): Config {
     drain: settings.drain,
     buildLimits: { memory: settings.buildMemory, cpus: settings.buildCpus, pids: BUILD_PIDS },
     checkoutSize: settings.checkoutSize,
+    disk: Object.freeze({
+      budgets: Object.freeze({
+        images: settings.diskImages,
+        cache: settings.diskCache,
+        registry: settings.diskRegistry,
+        mirrors: settings.diskMirrors,
+        checkouts: settings.diskCheckouts,
+      }),
+      mark: Object.freeze({ full: settings.diskFull / 100, free: settings.diskFree }),
+      every: settings.diskEvery,
+    }),
     sweep: settings.sweep,
     sweepGrace: settings.sweepGrace,
     logLevel: settings.logLevel,

@@ -24,6 +24,7 @@ import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
 import { runProcess } from './adapters/run-process.ts';
+import { openBudgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
@@ -202,12 +203,21 @@ async function start(
     vault: openVault(config.vault),
   });
   const { gateway } = nginx;
+  const builds = path.join(config.home, 'builds');
+  const budgets = await openBudgets({
+    ...{ settings: config.disk, home: config.home, builds, instance, docker, engine, git, clock, log },
+    isRemote: remoteEngine(config.dockerHost) !== undefined,
+    images: engineImages(docker),
+    registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
+    embedded: registry,
+  });
   const pins = pinFiles(config.home);
   const admission = openAdmission({
     ...{ store, gateway, pins, clock, hints, log, repositories: config.repositories },
     host: { ...config.most, builds: config.concurrency },
     book: redisPlaces({ redis: connections }),
     residents: engineResidents(docker, instance),
+    pausedBecause: budgets.pausedBecause,
     usualMemory: (name) => {
       const policy = config.repositories.find((one) => one.name === name)?.policy;
       return (policy?.limits ?? DEFAULT_LIMITS).memory.usual;
@@ -218,8 +228,8 @@ async function start(
     clock,
     admission,
     git,
-    engine,
-    images: engineImages(docker),
+    engine: budgets.engine,
+    images: budgets.images,
     scan: createScanner({
       run: runProcess,
       cache: path.join(config.home, 'scanners'),
@@ -235,7 +245,7 @@ async function start(
       log.warn({ reason }, 'build steps are bounded by time alone'),
     ),
     gateway,
-    registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
+    registry: budgets.registry,
     store,
     probe: tcpProbe,
     walls,
@@ -245,7 +255,7 @@ async function start(
     newBuild: () => buildId(Date.now(), randomInt(1296)),
     hostOf: (label) => `${label}.${config.domain}`,
     urlOf,
-    builds: path.join(config.home, 'builds'),
+    builds,
     templates: path.join(PROJECT, 'templates'),
     seccomp: path.join(PROJECT, 'templates', 'isolation', 'seccomp.json'),
     patience: config.patience,
@@ -301,7 +311,7 @@ async function start(
     hints,
     log,
     concurrency: config.concurrency + LIGHT_PLACES,
-    converge: (id, context) => admission.during(id, () => converge(deps, id, context)),
+    converge: (id, context) => budgets.during(() => admission.during(id, () => converge(deps, id, context))),
   });
   undo.push(() => worker.stop(0));
   const poller = startPolling({
@@ -337,6 +347,8 @@ async function start(
     { everyMs: config.sweep * 1000, graceMs: config.sweepGrace * 1000 },
   );
   undo.push(() => sweeper.stop());
+  const caretaker = budgets.keep(worker);
+  undo.push(() => caretaker.stop());
   const unwatch = hintWhenQuiet(engine, (id) => (worker.running().includes(id) ? Promise.resolve() : hints.hint(id)));
   undo.push(async () => unwatch());
 

@@ -22,6 +22,10 @@ function millisecondsOf(text: string): number {
   return days === undefined ? (nanosecondsOf(text) ?? 0) / 1e6 : Number(days) * 86_400_000;
 }
 
+/** Of what may go when it is too much; bytes. */
+const budget = z.union([z.literal('off').transform(() => undefined), size]);
+const GB = 2 ** 30;
+
 const port = z.coerce.number().int().min(1).max(65535);
 
 /** Of previews or builds. */
@@ -112,6 +116,17 @@ export const fileSchema = z.strictObject({
   atLimit: atLimit.default('wait'),
   /** Of one commit on disk. */
   checkoutSize: size.default(2 * 2 ** 30),
+  /** Of what previews leave on disk, each the most that it may take before the least recently used goes. */
+  diskImages: budget.default(20 * GB),
+  diskCache: budget.default(10 * GB),
+  diskRegistry: budget.default(10 * GB),
+  diskMirrors: budget.default(5 * GB),
+  diskCheckouts: budget.default(5 * GB),
+  /** Per cent of a disk from which on builds wait, and what must be free of it. */
+  diskFull: z.coerce.number().min(50).max(99).default(90),
+  diskFree: size.default(GB / 4),
+  /** Seconds between two looks at it. */
+  diskEvery: z.coerce.number().int().min(1).max(86_400).default(300),
   /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
   sweep: z.coerce.number().int().min(1).max(86_400).default(60),
   sweepGrace: z.coerce.number().int().min(1).max(86_400).default(120),
@@ -157,6 +172,14 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_MAX_MEMORY: 'maxMemory',
   TREEHOUSE_AT_LIMIT: 'atLimit',
   TREEHOUSE_CHECKOUT_SIZE: 'checkoutSize',
+  TREEHOUSE_DISK_IMAGES: 'diskImages',
+  TREEHOUSE_DISK_CACHE: 'diskCache',
+  TREEHOUSE_DISK_REGISTRY: 'diskRegistry',
+  TREEHOUSE_DISK_MIRRORS: 'diskMirrors',
+  TREEHOUSE_DISK_CHECKOUTS: 'diskCheckouts',
+  TREEHOUSE_DISK_FULL: 'diskFull',
+  TREEHOUSE_DISK_FREE: 'diskFree',
+  TREEHOUSE_DISK_EVERY: 'diskEvery',
   TREEHOUSE_SWEEP: 'sweep',
   TREEHOUSE_SWEEP_GRACE: 'sweepGrace',
   TREEHOUSE_LOG_LEVEL: 'logLevel',

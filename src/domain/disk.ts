@@ -149,6 +149,15 @@ export interface HighWater {
   readonly free: number;
 }
 
+/** What an admin says of all this. */
+export interface DiskSettings {
+  /** Bytes; undefined: only where a disk is nearly full does any of it go. */
+  readonly budgets: Readonly<Record<'images' | 'cache' | 'registry' | 'mirrors' | 'checkouts', DiskStore['budget']>>;
+  readonly mark: HighWater;
+  /** Seconds between two looks. */
+  readonly every: number;
+}
+
 /** Below the mark by so much of the disk, builds go on: else each that ends would let just one begin. */
 const EASE = 0.05;
 

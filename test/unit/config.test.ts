@@ -50,6 +50,17 @@ describe('the configuration', () => {
       startLimit: 120,
       drain: 30,
       checkoutSize: 2 * 2 ** 30,
+      disk: {
+        budgets: {
+          images: 20 * 2 ** 30,
+          cache: 10 * 2 ** 30,
+          registry: 10 * 2 ** 30,
+          mirrors: 5 * 2 ** 30,
+          checkouts: 5 * 2 ** 30,
+        },
+        mark: { full: 0.9, free: 2 ** 28 },
+        every: 300,
+      },
       sweep: 60,
       sweepGrace: 120,
       logLevel: 'info',
