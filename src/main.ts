@@ -9,6 +9,7 @@ import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineBuilder } from './adapters/engine-build.ts';
 import { containerMaker } from './adapters/engine-create.ts';
+import { engineIdle } from './adapters/engine-idle.ts';
 import { engineInventory } from './adapters/engine-inventory.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
@@ -323,7 +324,10 @@ async function start(
     everyMs: localPollMs,
   });
   undo.push(() => poller.stop());
-  const idling = startIdling({ gateway, store, hints, clock, log, repositories: config.repositories });
+  const idling = startIdling({
+    ...{ gateway, store, hints, clock, log, repositories: config.repositories },
+    asked: engineIdle(docker, instance),
+  });
   undo.push(() => idling.stop());
   const expiring = startExpiring({ gateway, store, pins, hints, clock, log, repositories: config.repositories });
   undo.push(() => expiring.stop());

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { composeFile, serviceKey } from '../domain/compose-file.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Composer, Repository } from '../domain/ports.ts';
+import { soonestIdle } from '../domain/rest.ts';
 import { type Change, type Exposure, everyService, type Refusal, type Seed, type Stack } from '../domain/stack.ts';
 import { TreehouseError } from '../errors.ts';
 import { chooseTemplate, type Template } from '../plan/template.ts';
@@ -23,7 +24,7 @@ export interface CheckInput {
 }
 
 /** What an admin asks of a repository. */
-export type RepositoryRules = Pick<Repository, 'images' | 'policy'>;
+export type RepositoryRules = Pick<Repository, 'images' | 'policy' | 'idle'>;
 
 export interface CheckReport {
   readonly path: string;
@@ -39,6 +40,8 @@ export interface CheckReport {
   readonly exposed: readonly Exposure[];
   /** Commands that fill new data, in their order. */
   readonly seeds: readonly Seed[];
+  /** Milliseconds without a visit after which it sleeps, by the file and the configuration; null: never. */
+  readonly idle: number | null;
   /** Every image that is drawn in, by name. */
   readonly images: readonly string[];
   /** The containers that would be made, in Compose's words, `$` doubled, for a preview named `check`; null where it is refused. */
@@ -69,6 +72,7 @@ const NOTHING = {
   services: [],
   exposed: [],
   seeds: [],
+  idle: null,
   images: [],
   model: null,
 } as const;
@@ -90,6 +94,7 @@ function plan(input: CheckInput, root: string, files?: readonly string[]): Promi
     root,
     images: rules.images,
     policy: rules.policy,
+    idle: rules.idle,
     registry: undefined,
     signal,
     ...(files ? { files } : {}),
@@ -128,6 +133,7 @@ function reportOf(input: CheckInput, root: string, result: TreePlan): CheckRepor
     })),
     exposed: stack.exposed,
     seeds: stack.seeds ?? [],
+    idle: soonestIdle(input.rules.idle, stack.idle) ?? null,
     images: [...new Set(drawn.images.flatMap((one) => one.reference ?? []))].sort(),
     model: modelOf(stack, root, path.join(input.templates, 'isolation', 'seccomp.json')),
   };

@@ -1,5 +1,6 @@
 /** A check's report for people. Pure. */
 import pc from 'picocolors';
+import { written } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
 import type { CheckReport } from './check.ts';
 
@@ -30,6 +31,7 @@ export function reportText(report: CheckReport, colours: boolean): string {
   for (const { service, command } of report.seeds) {
     lines.push(`${paint.green('✔')} seed of ${service}  ${paint.dim(plain(command.join(' ')))}`);
   }
+  if (report.idle !== null) lines.push(`${paint.green('✔')} sleeps after ${written(report.idle)} without a visit`);
   return [...lines, '', summary(report, paint)].join('\n').trimStart();
 }
 

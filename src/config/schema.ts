@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import type { RepositoryLimits } from '../domain/admission.ts';
-import { nanosecondsOf } from '../domain/duration.ts';
+import { millisecondsOf } from '../domain/duration.ts';
 import type { Repository } from '../domain/ports.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
@@ -11,16 +11,10 @@ import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 const time = z
   .string()
   .refine(
-    (text) => text === 'off' || millisecondsOf(text) >= 1_000,
+    (text) => text === 'off' || (millisecondsOf(text) ?? 0) >= 1_000,
     'it is a time of at least a second, such as 30m, or off',
   )
   .transform((text) => (text === 'off' ? undefined : millisecondsOf(text)));
-
-/** Also of days, which compose files do not know: `14d`. */
-function millisecondsOf(text: string): number {
-  const days = /^(\d+)d$/.exec(text)?.[1];
-  return days === undefined ? (nanosecondsOf(text) ?? 0) / 1e6 : Number(days) * 86_400_000;
-}
 
 /** Of what may go when it is too much; bytes. */
 const budget = z.union([z.literal('off').transform(() => undefined), size]);

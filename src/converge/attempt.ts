@@ -101,7 +101,7 @@ async function stages(deps: ConvergeDeps, run: BuildRun, on: Ground): Promise<Se
     run.know(await fetchSecrets(deps, run, planned.stack));
     return planned;
   });
-  const networks = makeNetworks(deps, run, plan.stack.networks, 'app');
+  const networks = makeNetworks(deps, run, plan.stack, 'app');
   // It is awaited by the stage that needs it; until then a failure is not unhandled.
   networks.catch(() => undefined);
   try {

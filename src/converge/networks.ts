@@ -6,24 +6,26 @@ import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
 type Deps = Pick<ConvergeDeps, 'engine' | 'instance' | 'walls'>;
-type Wanted = Stack['networks'];
+type Wanted = Pick<Stack, 'networks' | 'idle'>;
 /** Key of the compose file → the engine's name. */
 export type Networks = ReadonlyMap<string, string>;
 
 /** Makes them, behind the walls. @throws `networks-exhausted` */
 export async function makeNetworks(deps: Deps, run: BuildRun, wanted: Wanted, role: 'app' | 'test'): Promise<Networks> {
-  const names = new Map(Object.keys(wanted).map((key) => [key, networkName(run, role, key)]));
+  const { networks, idle } = wanted;
+  const names = new Map(Object.keys(networks).map((key) => [key, networkName(run, role, key)]));
   await Promise.all([
     deps.walls.stand(),
     ...[...names].map(([key, name]) =>
       deps.engine.createNetwork({
         name,
         bridge: bridgeName(name),
-        internal: wanted[key]?.internal === true,
+        internal: networks[key]?.internal === true,
         labels: labelsFor(deps.instance, run.preview, role === 'app' ? 'network' : 'test', {
           [LABEL.build]: run.build,
           [LABEL.commit]: run.commit,
           [LABEL.network]: key,
+          ...(idle === undefined ? {} : { [LABEL.idle]: String(idle) }),
         }),
       }),
     ),

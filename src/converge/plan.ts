@@ -34,6 +34,7 @@ export async function planStack(
     root,
     images: run.repository.images,
     policy: run.repository.policy,
+    idle: run.repository.idle,
     registry: deps.registry?.address,
     signal: run.signal,
   });

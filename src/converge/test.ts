@@ -42,7 +42,7 @@ async function runService(deps: ConvergeDeps, run: BuildRun, { stack, test, imag
     stack.services,
   );
   const instances = await Promise.all([...needed, service].map((one) => instance(deps, run, one, images, undefined)));
-  const networks = await makeNetworks(deps, run, stack.networks, 'test');
+  const networks = await makeNetworks(deps, run, stack, 'test');
   const made = await createContainers(deps, run, {
     instances,
     networks,

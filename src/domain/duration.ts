@@ -18,6 +18,26 @@ export function nanosecondsOf(written: string): number | undefined {
   return Math.round(parts.reduce((sum, [, count, unit]) => sum + Number(count) * (UNITS[unit ?? ''] ?? 0), 0));
 }
 
+/** The same in milliseconds, also of days, which compose files do not know: `14d`. */
+export function millisecondsOf(written: string): number | undefined {
+  const days = /^(\d+)d$/.exec(written)?.[1];
+  if (days !== undefined) return Number(days) * 86_400_000;
+  const nanoseconds = nanosecondsOf(written);
+  return nanoseconds === undefined ? undefined : nanoseconds / 1e6;
+}
+
+/** As they are written, to the second: `1h30m`. */
+export function written(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor((seconds % 86_400) / 3600), 'h'],
+    [Math.floor((seconds % 3600) / 60), 'm'],
+    [seconds % 60, 's'],
+  ] as const;
+  return parts.map(([count, unit]) => (count === 0 ? '' : `${count}${unit}`)).join('') || '0s';
+}
+
 /** The largest unit that fits: 12 s, 5 min, 3 h, 2 d. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));

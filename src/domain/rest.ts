@@ -10,6 +10,12 @@ export interface Rest {
   readonly slept: readonly string[] | undefined;
 }
 
+/** A branch may ask to sleep sooner than the admin wants it to, not later; undefined: never. */
+export function soonestIdle(admin: number | undefined, asked: number | undefined): number | undefined {
+  if (admin === undefined || asked === undefined) return admin ?? asked;
+  return Math.min(admin, asked);
+}
+
 export interface IdleInput {
   readonly records: readonly PreviewRecord[];
   /** Milliseconds since the epoch at which a preview was last visited, as far as the gateway remembers. */

@@ -109,6 +109,8 @@ export interface Stack {
   readonly exposed: readonly Exposure[];
   /** In the order in which they run; absent where there is none. */
   readonly seeds?: readonly Seed[];
+  /** Milliseconds without a visit after which it asks to sleep; absent where it does not. */
+  readonly idle?: number;
   readonly changes: readonly Change[];
 }
 

@@ -18,6 +18,8 @@ export interface TreeInput {
   readonly root: string;
   readonly images: ImageRules | undefined;
   readonly policy: PolicyRules | undefined;
+  /** Milliseconds without a visit after which its admin lets it sleep. */
+  readonly idle: number | undefined;
   /** Address of Treehouse's own registry, if it is known. */
   readonly registry: string | undefined;
   /** Its compose files, relative to it, where they are not those that Compose would find. */
@@ -39,7 +41,7 @@ export type TreePlan =
  * @throws {TreehouseError} `compose-unreadable` where Compose cannot read it.
  */
 export async function planTree(input: TreeInput): Promise<TreePlan> {
-  const { composer, root, images, policy, registry, signal } = input;
+  const { composer, root, images, policy, idle, registry, signal } = input;
   const names = input.files ?? (await findComposeFiles(root));
   const sources = await inspectSources(root, names);
   const refused = async (refusals: readonly Refusal[], changes: readonly Change[] = []): Promise<TreePlan> => {
@@ -54,7 +56,7 @@ export async function planTree(input: TreeInput): Promise<TreePlan> {
   };
   if (sources.refusals.length > 0) return refused(sources.refusals);
   const model = await composer.read({ ...sources, root, signal });
-  const result = await harden(root, model, policyOf(policy));
+  const result = await harden(root, model, policyOf(policy, idle));
   if (result.kind === 'refused') return refused(result.refusals, result.changes);
   const drawn = await readStackImages(root, result.stack, sources.files);
   const faults = judgeImages(drawn, { rules: images, registry });

@@ -1,5 +1,6 @@
 /** Which services are reached from outside, and what `x-treehouse` says of it. */
 import type { Exposure, StackService } from '../domain/stack.ts';
+import { readIdle } from './idle.ts';
 import type { Notes } from './notes.ts';
 import { asArray, isRecord } from './sources.ts';
 
@@ -9,6 +10,8 @@ export interface Extension {
   readonly tests: 'gate' | 'report';
   /** To be read once the services are known: see seed.ts. */
   readonly seed: unknown;
+  /** See idle.ts. */
+  readonly idle: number | undefined;
 }
 
 const KEYS = new Set(['expose', 'test', 'idle', 'seed', 'tests', 'login']);
@@ -34,6 +37,7 @@ export function readExtension(raw: unknown, notes: Notes): Extension {
     test: typeof section.test === 'string' ? section.test : undefined,
     tests: tests === 'report' ? 'report' : 'gate',
     seed: section.seed,
+    idle: readIdle(section.idle, notes),
   };
 }
 

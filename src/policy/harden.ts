@@ -79,6 +79,7 @@ export async function harden(root: string, model: unknown, policy: Policy = DEFA
       volumes,
       exposed,
       ...(seeds.length > 0 ? { seeds } : {}),
+      ...(extension.idle === undefined ? {} : { idle: extension.idle }),
       changes: notes.changes,
     },
   };

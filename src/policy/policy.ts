@@ -7,6 +7,8 @@ export interface Policy {
   /** Capabilities that services may ask for. */
   readonly capabilities: ReadonlySet<string>;
   readonly limits: Limits;
+  /** Milliseconds without a visit after which its previews sleep; undefined: the admin has none. */
+  readonly idle?: number | undefined;
 }
 
 /** Refused keys that an admin may allow: each reaches the container as it is written, and is looked at again before it starts. */
@@ -38,8 +40,8 @@ const ADMIN: Readonly<Record<'allow' | 'drop' | 'refuse', Verdict>> = {
 };
 
 /** `rules` must have no `faultsOf`. */
-export function policyOf(rules: PolicyRules | undefined): Policy {
-  if (!rules) return DEFAULT_POLICY;
+export function policyOf(rules: PolicyRules | undefined, idle?: number): Policy {
+  if (!rules) return { ...DEFAULT_POLICY, idle };
   const tables = Object.fromEntries(
     Object.entries(TABLES).map(([section, table]) => {
       const changed = new Map(table);
@@ -51,7 +53,8 @@ export function policyOf(rules: PolicyRules | undefined): Policy {
       return [section, changed];
     }),
   ) as unknown as Policy['tables'];
-  return { tables, capabilities: new Set([...GRANTABLE_CAPABILITIES, ...rules.capabilities]), limits: rules.limits };
+  const capabilities = new Set([...GRANTABLE_CAPABILITIES, ...rules.capabilities]);
+  return { tables, capabilities, limits: rules.limits, idle };
 }
 
 /** What is wrong with an admin's rules, each with its key. */

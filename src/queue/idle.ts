@@ -1,7 +1,8 @@
 /** The timer of sleep: what nobody visited for long enough is asked to rest. */
-import type { PreviewId } from '../domain/names.ts';
+import type { BuildId, PreviewId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Repository, Store } from '../domain/ports.ts';
-import { idlePreviews } from '../domain/rest.ts';
+import type { PreviewRecord } from '../domain/preview.ts';
+import { idlePreviews, soonestIdle } from '../domain/rest.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
@@ -12,20 +13,32 @@ export interface IdleOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly repositories: readonly Repository[];
+  /** Milliseconds after which builds ask to sleep by their own files. */
+  asked(): Promise<ReadonlyMap<BuildId, number>>;
 }
 
 /** Between two looks: a quarter of the shortest time, within these milliseconds. */
 const LEAST_MS = 500;
 const MOST_MS = 30_000;
 
-/** Looks until `stop`; does nothing where no repository lets its previews sleep. */
+/** Looks until `stop`. */
 export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
   const { gateway, store, hints, clock, log } = options;
-  const idle = new Map(options.repositories.flatMap((one) => (one.idle === undefined ? [] : [[one.name, one.idle]])));
+  const usual = new Map(options.repositories.map((one) => [one.name, one.idle]));
   const since = clock.now();
-  if (idle.size === 0) return { stop: () => Promise.resolve() };
 
-  async function look(): Promise<void> {
+  /** @returns the shortest time that any preview has; undefined where none has one. */
+  async function look(): Promise<number | undefined> {
+    const asked = await options.asked();
+    const times = [...usual.values(), ...asked.values()].filter((one) => one !== undefined);
+    if (times.length === 0) return undefined;
+    await putToRest(({ repository, serving }) =>
+      soonestIdle(usual.get(repository), serving && asked.get(serving.build)),
+    );
+    return Math.min(...times);
+  }
+
+  async function putToRest(idleOf: (record: PreviewRecord) => number | undefined): Promise<void> {
     const [routes, visits, records] = await Promise.all([gateway.routes(), gateway.visits(), store.records()]);
     const lastOf = new Map(visits.map((one) => [one.host, one.last]));
     const visited = new Map<PreviewId, number>();
@@ -34,27 +47,40 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
       visited.set(route.preview, Math.max(visited.get(route.preview) ?? 0, lastOf.get(route.host) ?? 0));
       if ((await gateway.inFlight(route.upstream)) > 0) busy.add(route.preview);
     }
-    const idleOf = (one: { repository: Repository['name'] }) => idle.get(one.repository);
     for (const one of idlePreviews({ records, visited, busy, idleOf, since, now: clock.now() })) {
       await store.wantRest(one.id, true);
       await hints.hint(one.id);
     }
   }
 
+  let over = false;
+  let timer: NodeJS.Timeout | undefined;
   let looking = Promise.resolve();
-  const timer = setInterval(
-    () => {
-      looking = looking
-        .then(look)
-        .catch((error: unknown) => log.warn({ reason: messageOf(error) }, 'idle previews are not looked for'));
-    },
-    Math.min(MOST_MS, Math.max(LEAST_MS, Math.min(...idle.values()) / 4)),
-  );
-  timer.unref();
+
+  function lookIn(ms: number): void {
+    timer = setTimeout(() => {
+      looking = look()
+        .catch((error: unknown) => {
+          log.warn({ reason: messageOf(error) }, 'idle previews are not looked for');
+          return undefined;
+        })
+        .then((shortest) => {
+          if (!over) lookIn(pauseOf(shortest));
+        });
+    }, ms);
+    timer.unref();
+  }
+
+  lookIn(pauseOf(Math.min(...[...usual.values()].filter((one) => one !== undefined))));
   return {
     async stop() {
-      clearInterval(timer);
+      over = true;
+      clearTimeout(timer);
       await looking;
     },
   };
+}
+
+function pauseOf(shortest = Number.POSITIVE_INFINITY): number {
+  return Math.min(MOST_MS, Math.max(LEAST_MS, shortest / 4));
 }

@@ -10,6 +10,7 @@ import { docker, serves, startWorld, until, type World } from '../support/treeho
 // Of this run alone: another run on the same engine has previews of its own names.
 const four = `acme/nap${process.pid}`;
 const drowsy = `acme/drowsy${process.pid}`;
+const soon = `acme/soon${process.pid}`;
 const TOKEN = 'a token of the tests, long enough';
 const page: Files = {
   Dockerfile: 'FROM busybox\nCOPY index.html /www/\nCMD ["httpd", "-f", "-h", "/www", "-p", "80"]\nEXPOSE 80\n',
@@ -17,7 +18,7 @@ const page: Files = {
 };
 
 let folder: string;
-let repos: { readonly four: TestRepo; readonly drowsy: TestRepo };
+let repos: { readonly four: TestRepo; readonly drowsy: TestRepo; readonly soon: TestRepo };
 let world: World;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'treehouse-repo-'));
@@ -25,10 +26,15 @@ beforeAll(async () => {
   repos = {
     four: await makeRepo(path.join(folder, 'four'), fourServices('one')),
     drowsy: await makeRepo(path.join(folder, 'drowsy'), page),
+    soon: await makeRepo(path.join(folder, 'soon'), {
+      ...page,
+      'compose.yaml': 'services: {web: {build: ., ports: ["80"]}}\nx-treehouse: {idle: 2s}\n',
+    }),
   };
   const repositories = {
     [four]: { url: repos.four.remote },
     [drowsy]: { url: repos.drowsy.remote, previews: { idle: '2s' } },
+    [soon]: { url: repos.soon.remote, previews: { idle: '1h' } },
   };
   await writeFile(path.join(home, 'treehouse.yml'), JSON.stringify({ repositories }));
   world = await startWorld({
@@ -147,6 +153,22 @@ it('one that nobody visits for two seconds sleeps by itself, one that is visited
   await state(id, 'asleep');
   await until('its container is stopped', async () => (await running(id)).length === 0);
   await serves(world, id, 'drowsy');
+});
+
+it('sleeps sooner than its admin would have it, where its file says so', async () => {
+  const id = world.idOf(soon, 'main');
+  await world.pushed(soon, 'main');
+  await serves(world, id, 'drowsy');
+  await state(id, 'asleep');
+  await serves(world, id, 'drowsy');
+
+  await repos.soon.commit({ 'compose.yaml': 'services: {web: {build: ., ports: ["80"]}}\nx-treehouse: {idle: 2h}\n' });
+  await repos.soon.push();
+  await world.pushed(soon, 'main');
+  const note = await until('it is said that the admin has less', async () =>
+    world.events.find((one) => one.type === 'change' && one.preview === id && one.path === 'x-treehouse.idle'),
+  );
+  expect(note).toMatchObject({ message: expect.stringContaining('1h instead of 2h') });
 });
 
 it('is woken beside a build that takes the only place', async () => {

@@ -94,8 +94,9 @@ describe('treehouse check', () => {
         { name: 'test', from: 'built from .', role: 'test' },
       ],
       exposed: [{ service: 'web', port: 3000 }],
-      images: ['node:20-slim', 'redis:7'],
       seeds: [],
+      idle: null,
+      images: ['node:20-slim', 'redis:7'],
       code: 0,
     });
     expect((await check(root)).out).toBe(

@@ -134,3 +134,39 @@ describe('a fault in them', () => {
     expect(() => rules(said)).toThrow(words);
   });
 });
+
+describe('x-treehouse.idle', () => {
+  async function idle(said: unknown, admin?: number) {
+    const model = { services: { web: { image: 'nginx', expose: ['80'] } }, 'x-treehouse': { idle: said } };
+    const result = await harden('/nonexistent', model, policyOf(undefined, admin));
+    if (result.kind === 'refused') return result.refusals.map((one) => `${one.path}: ${one.message}`);
+    return [result.stack.idle, ...result.stack.changes.map((one) => `${one.path}: ${one.message}`)];
+  }
+  const MINUTE = 60_000;
+
+  it.each([
+    ['30m', undefined, [30 * MINUTE]],
+    ['1h30m', 120 * MINUTE, [90 * MINUTE]],
+    ['1d', undefined, [1440 * MINUTE]],
+    [null, 30 * MINUTE, [undefined]],
+    ['off', undefined, [undefined]],
+    [false, undefined, [undefined]],
+    [
+      '2h',
+      30 * MINUTE,
+      [
+        120 * MINUTE,
+        'x-treehouse.idle: 30m instead of 2h: a file may say a shorter time than its admin, not a longer one',
+      ],
+    ],
+    ['off', 30 * MINUTE, [undefined, "x-treehouse.idle: it sleeps after 30m: that is the admin's to switch off"]],
+  ])('%j, where the admin says %s', async (said, admin, expected) => {
+    expect(await idle(said, admin)).toEqual(expected);
+  });
+
+  it.each(['soon', '', '10ms', 30, true, ['30m'], '-5m'])('%j is refused', async (said) => {
+    expect(await idle(said)).toEqual([
+      `x-treehouse.idle: it is a time of at least a second, such as 30m, or off; ${JSON.stringify(said)} is not`,
+    ]);
+  });
+});

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { branchName, type PreviewId, previewId, repositoryName } from '../../src/domain/names.ts';
 import { newRecord, type PreviewRecord, type PreviewState } from '../../src/domain/preview.ts';
-import { type IdleInput, idlePreviews } from '../../src/domain/rest.ts';
+import { type IdleInput, idlePreviews, soonestIdle } from '../../src/domain/rest.ts';
 
 const MINUTE = 60_000;
 const NOW = 100 * MINUTE;
@@ -56,4 +56,14 @@ describe('a preview that nobody visited for half an hour', () => {
   it('does to the millisecond', () => {
     expect(idle(preview('live'), { visited: new Map([[id, NOW - 30 * MINUTE]]) })).toEqual([id]);
   });
+});
+
+it.each([
+  [undefined, undefined, undefined],
+  [30, undefined, 30],
+  [undefined, 5, 5],
+  [30, 5, 5],
+  [30, 120, 30],
+])('where the admin says %s and the file says %s it sleeps after %s', (admin, asked, idle) => {
+  expect(soonestIdle(admin, asked)).toBe(idle);
 });
