@@ -325,7 +325,7 @@ async function start(
   });
   undo.push(() => poller.stop());
   const idling = startIdling({
-    ...{ gateway, store, hints, clock, log, repositories: config.repositories },
+    ...{ gateway, store, pins, hints, clock, log, repositories: config.repositories },
     asked: engineIdle(docker, instance),
   });
   undo.push(() => idling.stop());

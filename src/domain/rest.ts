@@ -22,6 +22,8 @@ export interface IdleInput {
   readonly visited: ReadonlyMap<PreviewId, number>;
   /** Previews that have requests or connections open. */
   readonly busy: ReadonlySet<PreviewId>;
+  /** Previews that are pinned. */
+  readonly kept: ReadonlySet<PreviewId>;
   /** Milliseconds after which a preview sleeps; undefined where it never does. */
   idleOf(record: PreviewRecord): number | undefined;
   /** When the gateway began to remember. */
@@ -30,9 +32,17 @@ export interface IdleInput {
 }
 
 /** Previews that nobody visited for as long as is allowed. */
-export function idlePreviews({ records, visited, busy, idleOf, since, now }: IdleInput): readonly PreviewRecord[] {
+export function idlePreviews({
+  records,
+  visited,
+  busy,
+  kept,
+  idleOf,
+  since,
+  now,
+}: IdleInput): readonly PreviewRecord[] {
   return records.filter((one) => {
-    if ((one.state !== 'live' && one.state !== 'outdated') || busy.has(one.id)) return false;
+    if ((one.state !== 'live' && one.state !== 'outdated') || busy.has(one.id) || kept.has(one.id)) return false;
     const idle = idleOf(one);
     const last = Math.max(visited.get(one.id) ?? 0, one.changedAt, one.serving?.since ?? 0, since);
     return idle !== undefined && now - last >= idle;

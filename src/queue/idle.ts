@@ -1,6 +1,6 @@
 /** The timer of sleep: what nobody visited for long enough is asked to rest. */
 import type { BuildId, PreviewId } from '../domain/names.ts';
-import type { Clock, Gateway, Hints, Repository, Store } from '../domain/ports.ts';
+import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { idlePreviews, soonestIdle } from '../domain/rest.ts';
 import { messageOf } from '../errors.ts';
@@ -9,6 +9,7 @@ import type { Logger } from '../log.ts';
 export interface IdleOptions {
   readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
   readonly store: Pick<Store, 'records' | 'wantRest'>;
+  readonly pins: Pick<Pins, 'all'>;
   readonly hints: Hints;
   readonly clock: Clock;
   readonly log: Logger;
@@ -23,7 +24,7 @@ const MOST_MS = 30_000;
 
 /** Looks until `stop`. */
 export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
-  const { gateway, store, hints, clock, log } = options;
+  const { gateway, store, pins, hints, clock, log } = options;
   const usual = new Map(options.repositories.map((one) => [one.name, one.idle]));
   const since = clock.now();
 
@@ -39,7 +40,12 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
   }
 
   async function putToRest(idleOf: (record: PreviewRecord) => number | undefined): Promise<void> {
-    const [routes, visits, records] = await Promise.all([gateway.routes(), gateway.visits(), store.records()]);
+    const [routes, visits, records, kept] = await Promise.all([
+      gateway.routes(),
+      gateway.visits(),
+      store.records(),
+      pins.all(),
+    ]);
     const lastOf = new Map(visits.map((one) => [one.host, one.last]));
     const visited = new Map<PreviewId, number>();
     const busy = new Set<PreviewId>();
@@ -47,7 +53,7 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
       visited.set(route.preview, Math.max(visited.get(route.preview) ?? 0, lastOf.get(route.host) ?? 0));
       if ((await gateway.inFlight(route.upstream)) > 0) busy.add(route.preview);
     }
-    for (const one of idlePreviews({ records, visited, busy, idleOf, since, now: clock.now() })) {
+    for (const one of idlePreviews({ records, visited, busy, kept, idleOf, since, now: clock.now() })) {
       await store.wantRest(one.id, true);
       await hints.hint(one.id);
     }

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Files, makeRepo, type TestRepo } from '../support/repo.ts';
 import { fourServices, withText } from '../support/stacks.ts';
@@ -49,7 +50,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function ask(act: 'sleep' | 'wake', id: string): Promise<number> {
+async function ask(act: 'sleep' | 'wake' | 'pin' | 'unpin', id: string): Promise<number> {
   const url = `${world.url}/api/v1/previews/${id}/${act}`;
   return (await fetch(url, { method: 'POST', headers: { Authorization: `Bearer ${TOKEN}` } })).status;
 }
@@ -150,6 +151,15 @@ it('one that nobody visits for two seconds sleeps by itself, one that is visited
   for (const end = performance.now() + 6_000; performance.now() < end; ) {
     expect((await world.visit(id)).status).toBe(200);
   }
+  expect(await ask('pin', id)).toBe(202);
+  await serves(world, id, 'drowsy');
+  await state(id, 'live');
+  // A pinned one is left awake, though others are looked at by the same timer.
+  for (const end = performance.now() + 5_000; performance.now() < end; ) {
+    expect((await world.record(id))?.state).toBe('live');
+    await delay(100);
+  }
+  expect(await ask('unpin', id)).toBe(202);
   await state(id, 'asleep');
   await until('its container is stopped', async () => (await running(id)).length === 0);
   await serves(world, id, 'drowsy');
