@@ -15,7 +15,7 @@ import { countWork } from './disk/at-work.ts';
 import { type Caretaker, startCaretaking } from './disk/caretaker.ts';
 import type { CaretakerDeps } from './disk/deps.ts';
 import { openLevel } from './disk/level.ts';
-import type { DiskSettings } from './domain/disk.ts';
+import type { DiskSettings, Fullest } from './domain/disk.ts';
 import type { Clock, Engine, Registry } from './domain/ports.ts';
 import type { ImageStore } from './domain/supply.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
@@ -51,6 +51,8 @@ export interface Budgets {
   readonly registry: Registry | undefined;
   /** See HouseDeps. */
   pausedBecause(): Promise<string | undefined>;
+  /** See ConvergeDeps. */
+  fullest(): Promise<Fullest | undefined>;
   /** To be told of each converge: what was used since it began stays. */
   during<T>(work: () => Promise<T>): Promise<T>;
   /** Begins to look after the disks. */
@@ -93,6 +95,7 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
     images: watching.images,
     registry: passing?.registry ?? options.registry,
     pausedBecause: level.pausedBecause,
+    fullest: level.fullest,
     during: work.during,
     keep(worker) {
       const deps = {

@@ -262,6 +262,7 @@ async function start(
     patience: config.patience,
     startLimit: config.startLimit * 1000,
     drains: drains(config.drain * 1000),
+    fullest: budgets.fullest,
   };
 
   /** At once where it can, since a visitor waits; the hint is for when it cannot. */

@@ -15,7 +15,7 @@ export function buildFailure(told: {
 }): TreehouseError {
   const { said, log = '', cause } = told;
   if (saysDiskFull(`${log}\n${said}`)) {
-    const text = 'the disk is full, so the images could not be built; free some space, then redeploy';
+    const text = 'the disk is full, so the images could not be built; free some space, and it is tried again';
     return new TreehouseError('disk-full', text, { kind: 'transient', cause });
   }
   if (ENGINE_ENDED.test(said.trim())) {

@@ -62,7 +62,10 @@ export function registryOnDisk(on: RegistryOnDisk): DiskStore {
   let stubborn = 0;
 
   async function unnamed(named: readonly DiskThing[]): Promise<number> {
-    return Math.max((await contentSize(path.join(inside, 'blobs'))) - bytesOf(named), 0);
+    const blobs = await contentSize(path.join(inside, 'blobs'));
+    // Beside links of a few bytes, uploads that were given up.
+    const rest = await contentSize(path.join(inside, 'repositories'));
+    return Math.max(blobs + rest - bytesOf(named), 0);
   }
 
   async function garbage(named: readonly DiskThing[]): Promise<readonly DiskThing[]> {

@@ -9,7 +9,7 @@ import { undouble } from '../domain/dollars.ts';
 import { nanosecondsOf } from '../domain/duration.ts';
 import { LABEL } from '../domain/labels.ts';
 import type { Maker } from '../domain/ports.ts';
-import { refused } from './engine-errors.ts';
+import { failed } from './engine-errors.ts';
 
 const text = z.string().transform(undouble);
 const texts = z.array(text);
@@ -111,7 +111,7 @@ export function containerMaker(docker: Docker): Maker {
         const ids = await Promise.all(services.map(([key, one]) => createOne(docker, project, key, one, parsed)));
         return new Map(services.map(([key], index) => [key, ids[index] ?? '']));
       } catch (cause) {
-        throw refused('start-failed', 'making the containers failed', cause);
+        throw failed('making the containers', cause, 'start-failed');
       }
     },
   };

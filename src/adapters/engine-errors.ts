@@ -1,5 +1,5 @@
 /** What goes wrong at the engine, as errors of Treehouse. */
-import { abortReason, type FaultCode, messageOf, TreehouseError } from '../errors.ts';
+import { abortReason, type FaultCode, type FaultKind, messageOf, TreehouseError } from '../errors.ts';
 
 /** Every failure of the engine is one error that says what for; an abort is what it was aborted with. */
 export async function orAway<T>(act: string, promise: Promise<T>, signal?: AbortSignal): Promise<T> {
@@ -34,22 +34,26 @@ export function away(act: string, cause: unknown): TreehouseError {
   return new TreehouseError('engine-away', `${act} failed: ${engineText(cause)}`, { kind: 'transient', cause });
 }
 
-/** `code`, for good, where the engine answered; what it could not answer, or has no room for now, may go well the next time. */
-export function refused(code: FaultCode, act: string, cause: unknown): TreehouseError {
-  const text = engineText(cause);
-  if (saysDiskFull(text)) {
-    return new TreehouseError('disk-full', `${act}: the engine's disk is full; free some space`, {
-      kind: 'transient',
-      cause,
-    });
-  }
-  const answered = statusOf(cause) !== undefined && statusOf(cause) !== 503;
-  return answered
-    ? new TreehouseError(code, `${act}: ${text}`, { cause })
-    : new TreehouseError('engine-away', `${act}: ${text}`, { kind: 'transient', cause });
+/**
+ * The failure of an act: `code` where the engine says what is wrong; what it had no room for, or could not answer, may go well
+ * the next time.
+ * @param cause an error of dockerode, or what the engine said in a stream
+ */
+export function failed(act: string, cause: unknown, code: FaultCode, kind: FaultKind = 'terminal'): TreehouseError {
+  const full = noRoom(act, cause);
+  if (full) return full;
+  const isAnswer = typeof cause === 'string' || ![undefined, 503].includes(statusOf(cause));
+  return isAnswer ? new TreehouseError(code, `${act} failed: ${engineText(cause)}`, { kind, cause }) : away(act, cause);
 }
 
-/** In the words of the kernel, which all tools pass on. */
+/** Undefined where that is not the reason. Transient: another try may work, whatever it is that is tried. */
+export function noRoom(act: string, cause: unknown): TreehouseError | undefined {
+  if (!saysDiskFull(engineText(cause))) return undefined;
+  const text = `${act} failed: the disk is full; free some space, and it is tried again`;
+  return new TreehouseError('disk-full', text, { kind: 'transient', cause });
+}
+
+/** Engines have no code for it; it is the system's own text (strerror of ENOSPC, EDQUOT), which Go does not translate. */
 export function saysDiskFull(text: string): boolean {
   return /no space left on device|disk quota exceeded/i.test(text);
 }

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { Engine, OnLine } from '../domain/ports.ts';
 import { abortReason } from '../errors.ts';
-import { away, orAway, refused } from './engine-errors.ts';
+import { away, failed, orAway } from './engine-errors.ts';
 import { lineSplitter } from './run-process.ts';
 
 export async function readLogs(
@@ -28,13 +28,13 @@ export async function execIn(
   onLine: OnLine,
   signal: AbortSignal,
 ): Promise<number> {
-  const failed = (cause: unknown): never => {
-    throw refused('start-failed', `the engine could not run ${command[0]}`, cause);
+  const give = (cause: unknown): never => {
+    throw failed(`running ${command[0]}`, cause, 'start-failed');
   };
   const exec = await container
     .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, Tty: false })
-    .catch(failed);
-  const stream = await exec.start({ hijack: true, stdin: false }).catch(failed);
+    .catch(give);
+  const stream = await exec.start({ hijack: true, stdin: false }).catch(give);
   await readStream(stream, false, onLine, signal);
   if (signal.aborted) throw abortReason(signal);
   const { ExitCode: code } = await orAway('looking at a command', exec.inspect());

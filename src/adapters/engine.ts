@@ -7,7 +7,7 @@ import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
 import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { abortReason, TreehouseError } from '../errors.ts';
-import { away, engineText, orAway, orGone, refused, statusOf, tolerate } from './engine-errors.ts';
+import { away, engineText, failed, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
 import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
@@ -87,7 +87,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
         .start()
         .catch((cause: unknown) => {
           if (statusOf(cause) === 304) return;
-          throw refused('start-failed', 'the engine could not start it', cause);
+          throw failed('starting it', cause, 'start-failed');
         });
     },
     async stop(id, seconds) {
@@ -132,10 +132,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
         .push({ tag, authconfig: { username: '', password: '', serveraddress: '' }, abortSignal: signal })
         .catch((cause: unknown) => {
           if (signal.aborted) throw abortReason(signal);
-          throw new TreehouseError('push-failed', `pushing ${reference} failed: ${engineText(cause)}`, {
-            kind: 'transient',
-            cause,
-          });
+          throw failed(`pushing ${reference}`, cause, 'push-failed', 'transient');
         });
       const last = await progress(docker, stream, `pushing ${reference}`, 'push-failed', onLine, signal);
       const digest = last.find((one) => one.aux?.Digest !== undefined)?.aux?.Digest;
@@ -226,7 +223,7 @@ async function pullStream(docker: Docker, reference: string, signal: AbortSignal
   const { repo, tag } = splitReference(reference);
   return docker.createImage({ fromImage: repo, tag, abortSignal: signal }).catch((cause: unknown) => {
     if (signal.aborted) throw abortReason(signal);
-    throw refused('image-missing', `pulling ${reference} failed`, cause);
+    throw failed(`pulling ${reference}`, cause, 'image-missing');
   });
 }
 
@@ -251,13 +248,7 @@ async function progress(
         const error = all.find((one) => one.error !== undefined)?.error;
         if (signal.aborted) reject(abortReason(signal));
         else if (broken) reject(away(act, broken));
-        else if (error)
-          reject(
-            new TreehouseError(code, `${act} failed: ${error}`, {
-              cause: error,
-              kind: code === 'push-failed' ? 'transient' : 'terminal',
-            }),
-          );
+        else if (error) reject(failed(act, error, code, code === 'push-failed' ? 'transient' : 'terminal'));
         else resolve();
       },
       (one: Progress) => {

@@ -266,7 +266,7 @@ async function named(job: Job, error: unknown, folder: string): Promise<unknown>
   if (error instanceof TreehouseError) return error;
   const full = meansDiskFull(error) || (error instanceof Error && 'code' in error && error.code === 'ENOSPC');
   if (full) {
-    const text = `${job.act} failed: the disk is full${await freeSpace(folder)}; free some space, then redeploy`;
+    const text = `${job.act} failed: the disk is full${await freeSpace(folder)}; free some space, and it is tried again`;
     return new TreehouseError('disk-full', text, { kind: 'transient', cause: error });
   }
   return new TreehouseError('git-failed', `${job.act} failed: ${reasonOf(error)}`, { kind: job.kind, cause: error });

@@ -11,6 +11,7 @@ import { buildImages, type Images } from './build.ts';
 import { type BuildRun, beginRun } from './build-run.ts';
 import { checkout } from './checkout.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { namingDisk } from './disk-full.ts';
 import { hurried } from './hurried.ts';
 import { scanImages } from './images.ts';
 import { appInstances } from './instances.ts';
@@ -230,7 +231,8 @@ function watchForNewer(deps: ConvergeDeps, input: AttemptInput, overtaken: Abort
 
 /** Undoes the build, says how it ended, and says what that means for the queue. */
 async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown: unknown): Promise<Outcome> {
-  const error = run.signal.aborted ? run.signal.reason : thrown;
+  // Before what the build made goes: then there is room again.
+  const error = run.signal.aborted ? run.signal.reason : await namingDisk(deps, thrown);
   const code = error instanceof TreehouseError ? error.code : undefined;
   const message = run.secrets().redact(messageOf(error));
   const ms = () => deps.clock.now() - run.startedAt;

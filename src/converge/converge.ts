@@ -12,6 +12,7 @@ import { removeOrphans } from '../teardown/remove.ts';
 import { retire, STOP_GRACE } from '../teardown/retire.ts';
 import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { namingDisk } from './disk-full.ts';
 import { hurried } from './hurried.ts';
 import { observeWorld, type World } from './observe.ts';
 import { repair, withoutTrust } from './repair.ts';
@@ -32,7 +33,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   // What did not wake may run all the same, and answer nobody.
   const isDoubted = woken === 'failed' || (woken === undefined && record?.unwoken !== undefined);
   const look = () =>
-    observeWorld(deps, preview, repository, context.signal).catch(async (error: unknown) => {
+    observeWorld(deps, preview, repository, context.signal).catch(async (thrown: unknown) => {
+      const error = await namingDisk(deps, thrown);
       await sayRefused(deps, record, error);
       throw error;
     });
@@ -111,10 +113,10 @@ async function remove(
   return { kind: 'done' };
 }
 
-/** What could not even be fetched has no build to say so; what serves goes on. */
+/** What could not even be fetched, since it may not be or there is no room, has no build to say so; what serves goes on. */
 async function sayRefused(deps: ConvergeDeps, record: PreviewRecord | undefined, error: unknown): Promise<void> {
   if (!record || record.state === 'asleep') return;
-  if (!(error instanceof TreehouseError) || error.code !== 'refused-by-policy') return;
+  if (!(error instanceof TreehouseError) || !['refused-by-policy', 'disk-full'].includes(error.code)) return;
   if (record.reason === error.message) return;
   const { id, serving, urls } = record;
   await deps.store.append({

@@ -1,5 +1,6 @@
 /** What the stages of a converge are given. */
 
+import type { Fullest } from '../domain/disk.ts';
 import type { BuildId } from '../domain/names.ts';
 import type {
   Admission,
@@ -59,6 +60,8 @@ export interface ConvergeDeps {
   readonly patience: Patience;
   /** Milliseconds that a stack may take to become healthy. */
   readonly startLimit: number;
+  /** For what finds no room on a disk to name it; undefined where it is not known. */
+  fullest(): Promise<Fullest | undefined>;
   /** Containers that serve what is still open to them. */
   readonly drains: Drains;
 }

@@ -1,5 +1,13 @@
 /** How full the disks are, and whether builds wait for that. */
-import { type Disk, fullness, type HighWater, isTooFull, tooFullText } from '../domain/disk.ts';
+import {
+  type Disk,
+  type Fullest,
+  fullestOf,
+  fullness,
+  type HighWater,
+  isTooFull,
+  tooFullText,
+} from '../domain/disk.ts';
 import { messageOf } from '../errors.ts';
 import type { LevelDeps } from './deps.ts';
 
@@ -9,6 +17,8 @@ export interface Level {
   look(): Promise<readonly Disk[]>;
   /** Why no build may begin now, the fullest disk's reason. A disk that cannot be read keeps nobody waiting. */
   pausedBecause(): Promise<string | undefined>;
+  /** Undefined where it is not known. */
+  fullest(): Promise<Fullest | undefined>;
 }
 
 /** @param onPaused called at each look at which builds wait */
@@ -34,6 +44,7 @@ export function openLevel(deps: LevelDeps, onPaused: () => void = () => {}): Lev
   return {
     mark,
     look,
+    fullest: () => deps.disks().then(fullestOf, () => undefined),
     async pausedBecause() {
       try {
         const [worst] = [...(await look())].sort((a, b) => fullness(b) - fullness(a));

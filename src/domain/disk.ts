@@ -192,6 +192,26 @@ export function tooFullText(disk: Disk, mark: HighWater): string {
   );
 }
 
+/** The fullest of all disks, in words for whose work found no room. */
+export interface Fullest {
+  readonly text: string;
+  /** Whether there is next to nothing left of it. */
+  readonly isOut: boolean;
+}
+
+/** Of a disk with less room than this, what fails may have failed for that. */
+const OUT = 0.005;
+
+/** Undefined where there are none. */
+export function fullestOf(disks: readonly Disk[]): Fullest | undefined {
+  const [worst] = [...disks].sort((a, b) => fullness(b) - fullness(a));
+  if (!worst) return undefined;
+  const { path, size, free, files } = worst;
+  const isOfFiles = files > 1 - free / size;
+  const left = isOfFiles ? 'can hold no more files' : `has ${sizeText(free)} free of ${sizeText(size)}`;
+  return { text: `the disk of ${path} ${left}`, isOut: fullness(worst) >= 1 - OUT };
+}
+
 /** `3 GB`, as admins read it from `df -h`. */
 export function sizeText(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];

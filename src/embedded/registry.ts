@@ -8,7 +8,7 @@ import { runProcess } from '../adapters/run-process.ts';
 import { TreehouseError } from '../errors.ts';
 import { claimFolder, freePort, tryPort } from './claim.ts';
 import { type Kept, keepChild, type OnOutage } from './keep.ts';
-import { removeDeadLinks } from './registry-links.ts';
+import { removeLeftovers } from './registry-leftovers.ts';
 
 export interface EmbeddedRegistryOptions {
   /** Treehouse's home; the images are in `registry` under it. */
@@ -91,7 +91,7 @@ export async function startRegistry(options: EmbeddedRegistryOptions): Promise<E
             act,
             onLine: log.write,
           });
-          await removeDeadLinks(join(folder, 'data'));
+          await removeLeftovers(join(folder, 'data'));
         } finally {
           child = await launch(address);
         }

@@ -251,10 +251,14 @@ describe('the embedded registry', () => {
       await readdir(join(image, '_manifests/revisions/sha256')),
     ];
     const [layers = [], manifests = []] = await links();
+    // Given up by whoever began it.
+    const begun = await fetch(`http://${running.address}/v2/acme/x/blobs/uploads/`, { method: 'POST' });
+    expect(await readdir(join(image, '_uploads'))).toEqual([begun.headers.get('docker-upload-uuid')]);
     const pid = running.pid;
     await running.collectGarbage(signal);
     // Each of the two has a blob of its own, and a manifest; not a link is left of the one.
     expect((await links()).map((one) => one.length)).toEqual([layers.length - 1, manifests.length - 1]);
+    expect(await readdir(image)).not.toContain('_uploads');
     expect(running.pid).not.toBe(pid);
     expect(await client.tags('acme/x')).toEqual(['y']);
     const gone = await fetch(`http://${running.address}/v2/acme/x/blobs/${blob}`, { method: 'HEAD' });

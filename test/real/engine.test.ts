@@ -213,7 +213,7 @@ describe('what runs', () => {
     const id = await create('true', { options: { Cmd: ['/no/such/program'] } });
     const error = await failureOf(engine.start(id));
     expect(error).toMatchObject({ code: 'start-failed', kind: 'terminal' });
-    expect(error.message).toMatch(/^the engine could not start it: .*\/no\/such\/program.*no such file/s);
+    expect(error.message).toMatch(/^starting it failed: .*\/no\/such\/program.*no such file/s);
     expect(error.message).not.toContain('HTTP code');
   });
 

@@ -1,10 +1,12 @@
 /** The caretaker of the disks, and how full they are said to be: with stores and disks that are only said. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { namingDisk } from '../../src/converge/disk-full.ts';
 import { countWork } from '../../src/disk/at-work.ts';
 import { startCaretaking } from '../../src/disk/caretaker.ts';
 import { openLevel } from '../../src/disk/level.ts';
 import type { Disk, DiskStore, DiskThing } from '../../src/domain/disk.ts';
 import type { PreviewId } from '../../src/domain/names.ts';
+import { TreehouseError } from '../../src/errors.ts';
 import { createLogger } from '../../src/log.ts';
 
 const NOW = 1_000_000;
@@ -220,4 +222,30 @@ it('knows since when work has been going on', async () => {
   end();
   await first;
   expect(work.oldest()).toBeUndefined();
+});
+
+describe('what fails', () => {
+  const [text, more] = ['the disk of /data has 0 B free of 50 GB', ' (the disk of /data has 0 B free of 50 GB'];
+  const again = `${more}: once there is room it is tried again)`;
+  it.each([
+    ['for want of room names the disk', 'disk-full', 'transient', false, `${more})`, 'disk-full'],
+    ['on a disk that is full may have failed for that', 'test-failed', 'terminal', true, again, 'disk-full'],
+    ['while there is room failed by itself', 'test-failed', 'terminal', false, '', 'test-failed'],
+    ['as no disk makes it fail stays as it is', 'refused-by-policy', 'terminal', true, '', 'refused-by-policy'],
+  ] as const)('%s', async (_what, code, kind, isOut, said, then) => {
+    const error = new TreehouseError(code, 'it failed', { kind });
+    const named = await namingDisk({ fullest: async () => ({ text, isOut }) }, error);
+    expect(named).toMatchObject({
+      code: then,
+      message: `it failed${said}`,
+      kind: then === 'disk-full' ? 'transient' : kind,
+    });
+  });
+
+  it('is told by the fullest disk', async () => {
+    free = 0;
+    const level = openLevel({ disks, mark: MARK, log });
+    expect(await level.fullest()).toEqual({ text: 'the disk of /home has 0 B free of 100 B', isOut: true });
+    expect(await openLevel({ disks: async () => [], mark: MARK, log }).fullest()).toBeUndefined();
+  });
 });
