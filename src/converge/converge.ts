@@ -27,6 +27,11 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const preview = record ?? (await deps.engine.previews()).find((one) => one.id === id);
   if (!preview) return { kind: 'done' };
   const repository = deps.repositories.find((one) => one.name === preview.repository);
+  if (record?.state === 'removing') {
+    // Its branch may be back by now: what is left of its first life is not to be met in the second.
+    await remove(deps, preview, record, repository, record.reason);
+    return { kind: 'again', cause: 'its removal had been broken off', afterMs: 0 };
+  }
   const rest = await deps.store.rest(id);
   const woken =
     rest.wanted || !rest.slept ? undefined : await wakeIfRoom(deps, preview, record, rest.slept, context.signal);
@@ -103,7 +108,7 @@ async function remove(
   repository: Repository | undefined,
   cause: string,
 ): Promise<Outcome> {
-  if (record && record.state !== 'removed') {
+  if (record && record.state !== 'removed' && record.state !== 'removing') {
     await deps.store.append({ type: 'preview.removing', at: deps.clock.now(), preview: preview.id, cause });
   }
   await takeDown(deps, preview, repository, { cause, known: record?.state !== 'removed' });

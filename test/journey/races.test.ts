@@ -104,6 +104,23 @@ it('delete, then push again: it serves', async () => {
   await serves(world, id, 'first life');
 });
 
+it('a removal that was broken off is finished, though the branch is back', async () => {
+  const id = world.idOf(repository, 'phoenix');
+  const containers = () => docker('ps', '-q', '--no-trunc', '--filter', `label=treehouse.preview=${id}`);
+  const before = await containers();
+  // What a Treehouse leaves that is killed after it said so.
+  const cause = 'the branch was deleted';
+  await world.treehouse.store.append({ type: 'preview.removing', at: Date.now(), preview: id, cause });
+  await world.pushed(repository, 'phoenix');
+  await until('it is live again', async () => (await world.record(id))?.state === 'live');
+  await serves(world, id, 'first life');
+  const removals = world.events.filter((one) => one.preview === id && one.type === 'preview.removed');
+  expect(removals).toHaveLength(2);
+  const after = await containers();
+  expect(after).toHaveLength(before.length);
+  for (const one of before) expect(after).not.toContain(one);
+});
+
 it('a force-push back to an older commit serves the older commit', async () => {
   const id = world.idOf(repository, 'phoenix');
   await repo.branch('phoenix');
