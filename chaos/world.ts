@@ -48,9 +48,17 @@ function thingsIn(what: Thing['what'], lines: readonly string[]): Thing[] {
 
 /** `ID/BUILD` of every one that is there. */
 async function checkouts(folder: string): Promise<string[]> {
-  const ids = await readdir(folder).catch(() => []);
-  const builds = ids.map(async (id) => (await readdir(path.join(folder, id))).map((build) => `${id}/${build}`));
+  const ids = await namesIn(folder);
+  const builds = ids.map(async (id) => (await namesIn(path.join(folder, id))).map((build) => `${id}/${build}`));
   return (await Promise.all(builds)).flat();
+}
+
+/** None of a folder that is not there, or not any more. */
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
 }
 
 /** A tag is `ID.` and a commit or a hash of sources. */
