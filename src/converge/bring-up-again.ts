@@ -38,6 +38,8 @@ export async function bringUpAgain(
     signal,
   });
   await deps.gateway.setRoutes(preview.id, routesTo(preview, build, running));
+  // The routes of before are no news to a gateway that holds visitors of what nobody knows to sleep any more.
+  await deps.gateway.open(preview.id);
 }
 
 function serviceOf(container: ObservedContainer): StackService {

@@ -152,6 +152,7 @@ async function settle(
   await retire(deps, preview, repository, live, input.hurry);
   await sweepSecrets(deps, preview);
   if (record?.state !== 'live' || record.serving?.build !== live.build) {
+    await deps.gateway.open(preview.id);
     await sayOfLive(deps, preview, record, live, { state: 'live', cause: 'serves the newest commit' });
   }
   return { kind: 'done' };
