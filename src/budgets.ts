@@ -21,8 +21,6 @@ import type { ImageStore } from './domain/supply.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
 import type { Logger } from './log.ts';
 
-/** What a converge may have begun to use, but does not show yet. */
-const GRACE_MS = 300_000;
 /** While builds wait for room. */
 const HURRY_MS = 10_000;
 
@@ -104,7 +102,8 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
         diskOf: async (folder: string) => (folder === '' ? '' : diskOf(folder, folders)),
         oldestWork: work.oldest,
       };
-      caretaker = startCaretaking(deps, { everyMs: settings.every * 1000, hurryMs: HURRY_MS, graceMs: GRACE_MS });
+      const [everyMs, graceMs] = [settings.every * 1000, settings.grace * 1000];
+      caretaker = startCaretaking(deps, { everyMs, graceMs, hurryMs: Math.min(HURRY_MS, everyMs) });
       return caretaker;
     },
   };

@@ -152,6 +152,7 @@ export function readConfig(input: ConfigInput): Config {
       }),
       mark: Object.freeze({ full: settings.diskFull / 100, free: settings.diskFree }),
       every: settings.diskEvery,
+      grace: settings.diskGrace,
     }),
     sweep: settings.sweep,
     sweepGrace: settings.sweepGrace,

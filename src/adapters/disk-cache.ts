@@ -13,6 +13,9 @@ interface CacheRecord {
   readonly Size: number;
   readonly CreatedAt: string;
   readonly LastUsedAt: string | null;
+  readonly Parents?: readonly string[] | null;
+  /** So engines of API 1.42 to 1.45 write it. */
+  readonly ' Parents'?: readonly string[] | null;
 }
 
 /** @param folder where the engine keeps its data */
@@ -22,15 +25,17 @@ export function cacheOnDisk(
 ): DiskStore {
   async function look(): Promise<readonly DiskThing[]> {
     const records = await orAway('measuring the build cache', readCache(docker));
+    const byId = new Map(records.map((one) => [one.ID, one]));
+    const uses = new Map(records.map((one) => [one.ID, { lastUsed: usedAt(one), kept: keptBecause(one) }]));
+    // A layer goes after those that stand on it: it is in use for as long as they are.
+    for (const { ID } of records) passOn(ID, byId, uses);
     return records
       .filter((one) => !one.Shared)
-      .map((one) => ({
-        name: one.Description,
-        ref: one.ID,
-        pieces: new Map([[one.ID, one.Size]]),
-        lastUsed: Date.parse(one.LastUsedAt ?? one.CreatedAt) || 0,
-        ...keptAs(one),
-      }));
+      .map(({ ID, Description, Size }) => {
+        const { lastUsed = 0, kept } = uses.get(ID) ?? {};
+        const pieces = new Map([[ID, Size]]);
+        return { name: Description, ref: ID, pieces, lastUsed, ...(kept === undefined ? {} : { kept }) };
+      });
   }
 
   return {
@@ -42,18 +47,41 @@ export function cacheOnDisk(
       const before = await look();
       const asked = new Set(things.map((one) => one.ref));
       const keep = before.filter((one) => !asked.has(one.ref)).reduce((sum, one) => sum + sizeOf(one), 0);
-      await orAway('pruning the build cache', prune(docker, keep, signal), signal);
-      // The engine chooses itself, the least recently used first; a layer does not go before those that stand on it.
+      const newest = Math.max(...things.map((one) => one.lastUsed));
+      await orAway('pruning the build cache', prune(docker, { keep, newest }, signal), signal);
+      // A layer does not go before those that stand on it.
       const left = new Set((await look()).map((one) => one.ref));
       return things.filter((one) => !left.has(one.ref));
     },
   };
 }
 
+interface Use {
+  readonly lastUsed: number;
+  readonly kept: string | undefined;
+}
+
+/** To all that the record stands on. */
+function passOn(id: string, records: ReadonlyMap<string, CacheRecord>, uses: Map<string, Use>): void {
+  const use = uses.get(id);
+  const record = records.get(id);
+  if (!use || !record) return;
+  for (const parent of record.Parents ?? record[' Parents'] ?? []) {
+    const before = uses.get(parent);
+    if (!before || (before.lastUsed >= use.lastUsed && (before.kept !== undefined || use.kept === undefined))) continue;
+    uses.set(parent, { lastUsed: Math.max(before.lastUsed, use.lastUsed), kept: before.kept ?? use.kept });
+    passOn(parent, records, uses);
+  }
+}
+
+function usedAt({ LastUsedAt, CreatedAt }: CacheRecord): number {
+  return Date.parse(LastUsedAt ?? CreatedAt) || 0;
+}
+
 /** The builder's own parts are not pruned without images' layers, which would free nothing and slow builds. */
-function keptAs({ InUse, Type }: CacheRecord): { readonly kept?: string } {
-  if (InUse) return { kept: 'a build uses it' };
-  return Type === 'internal' || Type === 'frontend' ? { kept: 'the builder needs it' } : {};
+function keptBecause({ InUse, Type }: CacheRecord): string | undefined {
+  if (InUse) return 'a build uses it';
+  return Type === 'internal' || Type === 'frontend' ? 'the builder needs it' : undefined;
 }
 
 function sizeOf(thing: DiskThing): number {
@@ -68,11 +96,21 @@ async function readCache(docker: Docker): Promise<readonly CacheRecord[]> {
   return answer.BuildCache ?? [];
 }
 
-/** Nor its `pruneBuilder`, which takes no options. Nothing in use goes. */
-async function prune(docker: Docker, keep: number, signal: AbortSignal): Promise<void> {
-  // 0 would be no limit. Engines since API 1.48 have another word for it; each passes over the one that it does not know.
-  const bytes = Math.max(keep, 1);
-  await dial(docker, 'POST', '/build/prune?', { 'keep-storage': bytes, 'reserved-space': bytes }, signal);
+/**
+ * Nor its `pruneBuilder`, which takes no options. Nothing in use goes.
+ * @param bounds bytes that stay, and when the newest of what goes was last used: by itself the engine also asks how often
+ */
+async function prune(
+  docker: Docker,
+  bounds: { readonly keep: number; readonly newest: number },
+  signal: AbortSignal,
+): Promise<void> {
+  // 0 would be no limit, of both.
+  const bytes = Math.max(bounds.keep, 1);
+  const unusedFor = Math.max(Date.now() - bounds.newest - 1, 1);
+  const filters = JSON.stringify({ 'unused-for': { [`${Math.floor(unusedFor)}ms`]: true } });
+  // Engines since API 1.48 have another word for it; each passes over the one that it does not know.
+  await dial(docker, 'POST', '/build/prune?', { 'keep-storage': bytes, 'reserved-space': bytes, filters }, signal);
 }
 
 function dial(

@@ -8,6 +8,7 @@ import { orAway, orGone, tolerate } from './engine-errors.ts';
 import { namesOf } from './engine-labels.ts';
 import type { PulledImages } from './pulled-images.ts';
 
+const IN_USE = 'a container is made from it';
 /** Questions to the engine at once. */
 const SIDE_BY_SIDE = 4;
 
@@ -42,11 +43,7 @@ export function imagesOnDisk(
     const isOurs = (one: string) =>
       maker === instance ? tagOf(one).startsWith(`${owner}.`) : record?.names.some((known) => isName(known, one));
     const named = Date.parse((info as { Metadata?: { LastTagTime?: string } }).Metadata?.LastTagTime ?? '');
-    const kept = users.has(id)
-      ? 'a container is made from it'
-      : names.every(isOurs)
-        ? undefined
-        : 'it has a name that is not ours';
+    const kept = users.has(id) ? IN_USE : names.every(isOurs) ? undefined : 'it has a name that is not ours';
     return {
       name: names[0] ?? id,
       ref: id,
@@ -71,7 +68,14 @@ export function imagesOnDisk(
       ]);
       const ids = new Set([...images.map((one) => one.Id), ...pulled.all().keys()]);
       const things: DiskThing[] = [];
-      for (const group of groupsOf([...ids])) {
+      // Most are in use, and nothing more is asked of them.
+      for (const { Id, RepoTags, Created } of images) {
+        if (!users.has(Id)) continue;
+        const pieces = await orAway('looking at an image', layersOf(Id));
+        things.push({ name: RepoTags?.[0] ?? Id, ref: Id, pieces, lastUsed: Created * 1000, kept: IN_USE });
+      }
+      const known = new Set(things.map((one) => one.ref));
+      for (const group of groupsOf([...ids].filter((id) => !known.has(id)))) {
         const found = await Promise.all(group.map((id) => orAway('looking at an image', thingOf(id, users))));
         for (const [at, one] of found.entries()) {
           if (one) things.push(one);

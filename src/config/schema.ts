@@ -119,8 +119,9 @@ export const fileSchema = z.strictObject({
   /** Per cent of a disk from which on builds wait, and what must be free of it. */
   diskFull: z.coerce.number().min(50).max(99).default(90),
   diskFree: size.default(GB / 4),
-  /** Seconds between two looks at it. */
+  /** Seconds between two looks at it, and seconds after its last use for which nothing goes. */
   diskEvery: z.coerce.number().int().min(1).max(86_400).default(300),
+  diskGrace: z.coerce.number().int().min(1).max(86_400).default(300),
   /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
   sweep: z.coerce.number().int().min(1).max(86_400).default(60),
   sweepGrace: z.coerce.number().int().min(1).max(86_400).default(120),
@@ -174,6 +175,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_DISK_FULL: 'diskFull',
   TREEHOUSE_DISK_FREE: 'diskFree',
   TREEHOUSE_DISK_EVERY: 'diskEvery',
+  TREEHOUSE_DISK_GRACE: 'diskGrace',
   TREEHOUSE_SWEEP: 'sweep',
   TREEHOUSE_SWEEP_GRACE: 'sweepGrace',
   TREEHOUSE_LOG_LEVEL: 'logLevel',

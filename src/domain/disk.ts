@@ -156,6 +156,8 @@ export interface DiskSettings {
   readonly mark: HighWater;
   /** Seconds between two looks. */
   readonly every: number;
+  /** Seconds after its last use for which nothing goes. */
+  readonly grace: number;
 }
 
 /** Below the mark by so much of the disk, builds go on: else each that ends would let just one begin. */

@@ -7,6 +7,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NginxGateway } from '../adapters/nginx-gateway.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { boundLog } from './bounded-log.ts';
 import { findProgram } from './child.ts';
 import { type Claim, claimFolder } from './claim.ts';
 import { keepChild, type OnOutage } from './keep.ts';
@@ -90,6 +91,7 @@ async function run(
     onOutage,
     ...(signal && { signal }),
   });
+  const unbound = boundLog(join(frame.folder, 'error.log'));
   return {
     gateway: new NginxGateway({ controlSocket: frame.control, routesFile: join(frame.folder, 'routes.txt') }),
     get pid() {
@@ -103,6 +105,7 @@ async function run(
     },
     async stop() {
       await child.stop();
+      unbound();
       await removeFiles(frame.folder);
       await claim.release();
     },

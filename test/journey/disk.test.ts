@@ -107,3 +107,23 @@ it('a wait for room is no wait for waking: what sleeps is woken by its visitor',
   await rm(filler());
   expect(await docker('ps', '--quiet', '--filter', `label=treehouse.preview=${main}`)).toHaveLength(1);
 });
+
+it('a push to the registry that finds no room says so, keeps what is live, and comes through once there is some', async () => {
+  const main = world.idOf(repository, 'main');
+  // Enough to begin to build, and too little for what comes of it.
+  await fillTo(0.16);
+  const { Dockerfile } = plainDockerfile('');
+  const large = `${Dockerfile}RUN dd if=/dev/urandom of=/large bs=1M count=80\n`;
+  await repo.branch('main');
+  const commit = await repo.commit({ Dockerfile: large, 'index.html': '<p>third</p>' });
+  await repo.push();
+  await world.pushed(repository, 'main');
+  const told = await until('it says what it found', async () => {
+    const record = await world.record(main).catch(() => undefined);
+    return record?.attempt?.commit === commit && /disk/.test(record.reason) && record.reason;
+  });
+  expect(told).toContain(`the disk of ${home}`);
+  expect((await world.visit(main)).body).toContain('second');
+  await rm(filler());
+  await serves(world, main, 'third');
+});

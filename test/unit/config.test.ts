@@ -60,6 +60,7 @@ describe('the configuration', () => {
         },
         mark: { full: 0.9, free: 2 ** 28 },
         every: 300,
+        grace: 300,
       },
       sweep: 60,
       sweepGrace: 120,

@@ -1,4 +1,7 @@
 /** The caretaker of the disks, and how full they are said to be: with stores and disks that are only said. */
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { namingDisk } from '../../src/converge/disk-full.ts';
 import { countWork } from '../../src/disk/at-work.ts';
@@ -6,6 +9,7 @@ import { startCaretaking } from '../../src/disk/caretaker.ts';
 import { openLevel } from '../../src/disk/level.ts';
 import type { Disk, DiskStore, DiskThing } from '../../src/domain/disk.ts';
 import type { PreviewId } from '../../src/domain/names.ts';
+import { trimLog } from '../../src/embedded/bounded-log.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { createLogger } from '../../src/log.ts';
 
@@ -248,4 +252,24 @@ describe('what fails', () => {
     expect(await level.fullest()).toEqual({ text: 'the disk of /home has 0 B free of 100 B', isOut: true });
     expect(await openLevel({ disks: async () => [], mark: MARK, log }).fullest()).toBeUndefined();
   });
+});
+
+it('a log that is held open begins anew where it is too long, and loses nothing that came after', async () => {
+  vi.useRealTimers();
+  const folder = await mkdtemp(path.join(tmpdir(), 'treehouse-log-'));
+  const file = path.join(folder, 'error.log');
+  const log = await open(file, 'a');
+  try {
+    await trimLog(file, 8);
+    await log.write('0123456789');
+    await trimLog(file, 10);
+    expect(await readFile(file, 'utf8')).toBe('0123456789');
+    await trimLog(file, 9);
+    await log.write('new');
+    expect(await readFile(file, 'utf8')).toBe('new');
+    expect(await readFile(`${file}.1`, 'utf8')).toBe('0123456789');
+  } finally {
+    await log.close();
+    await rm(folder, { recursive: true });
+  }
 });
