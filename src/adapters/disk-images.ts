@@ -41,7 +41,9 @@ export function imagesOnDisk(
     const preview = maker === instance ? parsePreviewId(owner ?? '') : undefined;
     const record = pulled.all().get(id);
     const isOurs = (one: string) =>
-      maker === instance ? tagOf(one).startsWith(`${owner}.`) : record?.names.some((known) => isName(known, one));
+      maker === instance
+        ? one.includes('@') || tagOf(one).startsWith(`${owner}.`)
+        : record?.names.some((known) => isName(known, one));
     const named = Date.parse((info as { Metadata?: { LastTagTime?: string } }).Metadata?.LastTagTime ?? '');
     const kept = users.has(id) ? IN_USE : names.every(isOurs) ? undefined : 'it has a name that is not ours';
     return {
@@ -147,11 +149,20 @@ function tagOf(name: string): string {
   return name.slice(name.lastIndexOf(':') + 1);
 }
 
-/** `redis`, as somebody asked for it, is `redis:latest` or `redis@sha256:…` for the engine. */
+/** Whether it is what `redis` or `redis:7` was found as: `redis:latest`, or by its digest once the tag moved on. */
 function isName(asked: string, name: string): boolean {
-  const plain = (one: string) => one.replace(/^(?:docker\.io|index\.docker\.io)\//, '').replace(/^library\//, '');
-  const [a, b] = [plain(asked), plain(name)];
-  return a === b || `${a}:latest` === b;
+  const [a, b] = [plainName(asked), plainName(name)];
+  return a === b || `${a}:latest` === b || (b.includes('@') && repositoryOf(a) === repositoryOf(b));
+}
+
+/** The engine leaves out what Docker Hub's names have in common. */
+function plainName(name: string): string {
+  return name.replace(/^(?:index\.)?docker\.io\//, '').replace(/^library\//, '');
+}
+
+/** Without a digest, and without a tag, which a port's colon is not. */
+function repositoryOf(name: string): string {
+  return name.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
 }
 
 function groupsOf<T>(all: readonly T[]): readonly (readonly T[])[] {
