@@ -8,7 +8,7 @@ import { runProcess } from '../adapters/run-process.ts';
 import { TreehouseError } from '../errors.ts';
 import { claimFolder, freePort, tryPort } from './claim.ts';
 import { type Kept, keepChild, type OnOutage } from './keep.ts';
-import { removeLeftovers } from './registry-leftovers.ts';
+import { removeLeftovers, removeUntagged } from './registry-leftovers.ts';
 
 export interface EmbeddedRegistryOptions {
   /** Treehouse's home; the images are in `registry` under it. */
@@ -78,7 +78,7 @@ export async function startRegistry(options: EmbeddedRegistryOptions): Promise<E
       async collectGarbage(signal) {
         await child.stop();
         try {
-          // Not --delete-untagged: it also takes the parts of an image index, which have no tags of their own.
+          await removeUntagged(join(folder, 'data'));
           const args = ['garbage-collect', config];
           const act = 'collecting the garbage of the embedded registry';
           await runProcess({

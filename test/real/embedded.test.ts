@@ -265,6 +265,26 @@ describe('the embedded registry', () => {
     expect(gone.status).toBe(404);
   });
 
+  it('keeps what a tag leads to, by an index too, and gives back what a tag that moved on left', async () => {
+    const running = await registry();
+    const { address } = running;
+    const client = createRegistry({ address });
+    const old = await putEmptyImage(address, 'acme/x', 'moves');
+    const now = await putEmptyImage(address, 'acme/x', 'moves');
+    // A part of an index has no tag of its own.
+    const part = await putEmptyImage(address, 'acme/x', 'part');
+    const manifests = [{ digest: await client.digest('acme/x', 'part'), size: 1, mediaType: MANIFEST }];
+    const index = { schemaVersion: 2, mediaType: INDEX, manifests };
+    await put(`http://${address}/v2/acme/x/manifests/all`, INDEX, JSON.stringify(index));
+    const link = join(home, 'registry/data/docker/registry/v2/repositories/acme/x/_manifests/tags/part');
+    await rm(link, { recursive: true });
+    await running.collectGarbage(signal);
+    const has = async (digest: string) =>
+      (await fetch(`http://${address}/v2/acme/x/blobs/${digest}`, { method: 'HEAD' })).status;
+    expect(await Promise.all([old, now, part].map(has))).toEqual([404, 200, 200]);
+    expect([...(await client.contents('acme/x', 'all')).keys()]).toContain(part);
+  });
+
   it('starts after a Treehouse that was killed, on the same port', async () => {
     const left = await crashedWith('registry');
     expect(isAlive(left.pid)).toBe(true);
@@ -302,18 +322,20 @@ async function putEmptyImage(address: string, path: string, tag: string): Promis
   const url = new URL(begun.headers.get('location') ?? '', `http://${address}`);
   url.searchParams.set('digest', digest);
   await fetch(url, { method: 'PUT', headers: { 'content-type': 'application/octet-stream' }, body: config });
-  const type = 'application/vnd.oci.image.manifest.v1+json';
   const body = JSON.stringify({
     schemaVersion: 2,
-    mediaType: type,
+    mediaType: MANIFEST,
     config: { mediaType: 'application/vnd.oci.image.config.v1+json', digest, size: config.length },
     layers: [],
   });
-  const put = await fetch(`http://${address}/v2/${path}/manifests/${tag}`, {
-    method: 'PUT',
-    headers: { 'content-type': type },
-    body,
-  });
-  expect(put.status, await put.text()).toBe(201);
+  await put(`http://${address}/v2/${path}/manifests/${tag}`, MANIFEST, body);
   return digest;
+}
+
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const INDEX = 'application/vnd.oci.image.index.v1+json';
+
+async function put(url: string, type: string, body: string): Promise<void> {
+  const answer = await fetch(url, { method: 'PUT', headers: { 'content-type': type }, body });
+  expect(answer.status, await answer.text()).toBe(201);
 }
