@@ -64,6 +64,7 @@ function exposedAs(labels: Record<string, string>): ObservedContainer['exposed']
 }
 
 export function networkOf(one: Docker.NetworkInspectInfo): ObservedNetwork {
+  const services = one.Labels?.[LABEL.services] ?? '';
   return {
     id: one.Id,
     name: one.Name,
@@ -71,6 +72,7 @@ export function networkOf(one: Docker.NetworkInspectInfo): ObservedNetwork {
     commit: (one.Labels?.[LABEL.commit] ?? '') as Commit,
     key: one.Labels?.[LABEL.network] ?? '',
     role: one.Labels?.[LABEL.role] === 'test' ? 'test' : 'app',
+    ...(services === '' ? {} : { services: services.split(' ') }),
   };
 }
 

@@ -31,6 +31,8 @@ export interface AttemptInput {
   readonly repository: Repository;
   readonly world: World;
   readonly commit: Commit;
+  /** Where the branch is: further than `commit` where that is built since this one is bad. */
+  readonly head: Commit;
   readonly anew: boolean;
   /** Its data goes once the new images are there. */
   readonly reset: boolean;
@@ -209,7 +211,7 @@ function watchForNewer(deps: ConvergeDeps, input: AttemptInput, overtaken: Abort
         const desired = await observeDesired(deps, input.preview, input.repository, input.context.signal);
         if (over) return;
         if (desired.kind === 'absent') overtaken.abort(new TreehouseError('superseded', desired.cause));
-        else if (desired.commit !== input.commit) {
+        else if (desired.commit !== input.head) {
           overtaken.abort(new TreehouseError('superseded', `the branch moved on to ${desired.commit.slice(0, 12)}`));
         }
       } while (again && !overtaken.signal.aborted);

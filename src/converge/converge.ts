@@ -2,6 +2,7 @@
 import { BRANCH_DELETED } from '../domain/desired.ts';
 import { isServing } from '../domain/live.ts';
 import { type Commit, type PreviewId, shortCommit } from '../domain/names.ts';
+import type { ObservedStack } from '../domain/observed.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
 import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
@@ -73,14 +74,15 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   await removeOrphans(deps.engine, preview, world.stack, kept);
   const builds = [...kept.map((one) => one.build), ...(world.live ? [world.live.build] : [])];
   await removeCheckouts(deps, preview, repository, builds);
-  if (!isAsked && hasFailed(record, commit)) {
-    // What serves in its place may have been ended by others.
-    if (world.live && !isServing(world, preview) && !(await repair(deps, preview, world, context.signal))) {
-      return { kind: 'again', cause: `what serves in place of ${shortCommit(commit)} could not be mended` };
-    }
+  const isBad = !isAsked && hasFailed(record, commit);
+  // What serves in its place may have been ended by others.
+  const isBroken = isBad && world.live !== undefined && !isServing(world, preview);
+  if (isBad && !(isBroken && !(await repair(deps, preview, world, context.signal)))) {
     return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
   }
-  const turn = await deps.admission.enter({ preview, purpose: 'build', commit });
+  const wanted = (isBroken && world.live?.commit) || commit;
+  if (isBroken) world = withoutTrust(world);
+  const turn = await deps.admission.enter({ preview, purpose: 'build', commit: wanted });
   if (turn.kind === 'wait') {
     if (anew) await deps.store.requestRedeploy(id);
     return { kind: 'done' };
@@ -90,8 +92,20 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
     world = await look();
   }
-  const cause = reset ? 'a reset was asked for: new volumes, seeded again' : causeOf(world, commit, anew);
-  return attempt(deps, { preview, repository, world, commit, anew, reset, cause, context });
+  const cause = reset ? 'a reset was asked for: new volumes, seeded again' : causeOf(world, wanted, anew);
+  const input = { preview, repository, world, commit: wanted, head: commit, anew, reset, cause, context };
+  const outcome = await attempt(deps, input);
+  if (!isBroken) return outcome;
+  // It cannot be had again: what is left of it would be tried again and again.
+  if (outcome.kind === 'terminal') await takeAway(deps, preview, (await look()).stack);
+  return outcome.kind === 'done'
+    ? { kind: 'again', cause: `${shortCommit(commit)} is still bad`, afterMs: 0 }
+    : outcome;
+}
+
+async function takeAway(deps: ConvergeDeps, preview: PreviewKey, stack: ObservedStack): Promise<void> {
+  await deps.gateway.setRoutes(preview.id, []);
+  await removeOrphans(deps.engine, preview, stack, []);
 }
 
 function causeOf(world: World, commit: Commit, anew: boolean): string {

@@ -6,13 +6,14 @@ import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
 type Deps = Pick<ConvergeDeps, 'engine' | 'instance' | 'walls'>;
-type Wanted = Pick<Stack, 'networks' | 'idle'>;
+type Wanted = Pick<Stack, 'networks' | 'idle' | 'services'>;
 /** Key of the compose file → the engine's name. */
 export type Networks = ReadonlyMap<string, string>;
 
 /** Makes them, behind the walls. @throws `networks-exhausted` */
 export async function makeNetworks(deps: Deps, run: BuildRun, wanted: Wanted, role: 'app' | 'test'): Promise<Networks> {
   const { networks, idle } = wanted;
+  const services = wanted.services.map((one) => one.name).join(' ');
   const names = new Map(Object.keys(networks).map((key) => [key, networkName(run, role, key)]));
   await Promise.all([
     deps.walls.stand(),
@@ -25,6 +26,7 @@ export async function makeNetworks(deps: Deps, run: BuildRun, wanted: Wanted, ro
           [LABEL.build]: run.build,
           [LABEL.commit]: run.commit,
           [LABEL.network]: key,
+          ...(role === 'app' ? { [LABEL.services]: services } : {}),
           ...(idle === undefined ? {} : { [LABEL.idle]: String(idle) }),
         }),
       }),

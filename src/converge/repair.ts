@@ -6,10 +6,13 @@ import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
 import type { World } from './observe.ts';
 
-/** What runs and could not be mended is no good to a build either: the exposed services of `world` count as unhealthy. */
+/**
+ * What runs and could not be mended is no good to a build either: the exposed services of `world` count as unhealthy. Where services
+ * were removed it is those that could not be mended, and the others may be well.
+ */
 export function withoutTrust(world: World): World {
   const { live } = world;
-  if (!live) return world;
+  if (!live || live.missing.length > 0) return world;
   const containers = live.containers.map((one) => (one.exposed ? { ...one, health: 'unhealthy' as const } : one));
   return { ...world, live: { ...live, containers } };
 }
@@ -23,6 +26,10 @@ export async function repair(
 ): Promise<boolean> {
   const { live } = world;
   if (!live?.containers.some((one) => one.exposed)) return false;
+  if (live.missing.length > 0) {
+    deps.log.warn({ preview: preview.id, missing: live.missing }, 'what ran has services removed, and is built again');
+    return false;
+  }
   try {
     // One that ended well by itself and is not exposed was a one-shot and stays ended.
     const wanted = live.containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);

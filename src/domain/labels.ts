@@ -23,6 +23,8 @@ export const LABEL = {
   after: 'treehouse.after',
   /** Which network of the model a network is. */
   network: 'treehouse.network',
+  /** On networks: the services that the build runs, by spaces, so that one that was removed is missed. */
+  services: 'treehouse.services',
   /** On networks of a build whose compose file says after how long it sleeps: milliseconds. */
   idle: 'treehouse.idle',
   /** On containers, volumes and marks of a build that runs seeds: its id. See domain/seed.ts. */

@@ -11,6 +11,8 @@ export interface LiveBuild {
   readonly commit: Commit;
   /** All that it consists of, also what it kept from builds before. */
   readonly containers: readonly ObservedContainer[];
+  /** Services of which nothing is there: somebody removed their containers. */
+  readonly missing: readonly string[];
 }
 
 /**
@@ -36,8 +38,11 @@ export function liveBuild(stack: ObservedStack, routes: readonly Route[]): LiveB
           const exposed = containersOf(one).filter((container) => container.exposed);
           return exposed.length > 0 && exposed.every((container) => isUsable(container, false));
         });
-  const commit = networks.find((one) => one.build === build)?.commit;
-  return build === undefined || commit === undefined ? undefined : { build, commit, containers: containersOf(build) };
+  const own = networks.find((one) => one.build === build);
+  if (build === undefined || own === undefined) return undefined;
+  const containers = containersOf(build);
+  const there = new Set(containers.map((one) => one.service));
+  return { build, commit: own.commit, containers, missing: (own.services ?? []).filter((one) => !there.has(one)) };
 }
 
 /** The routes that lead to a build's exposed containers as they are now. */
@@ -54,7 +59,7 @@ export function isServing(
   { live, routes }: { readonly live: LiveBuild | undefined; readonly routes: readonly Route[] },
   preview: PreviewKey,
 ): boolean {
-  if (!live || routes.length === 0) return false;
+  if (!live || routes.length === 0 || live.missing.length > 0) return false;
   if (!live.containers.every((one) => isUsable(one, !one.exposed && one.exitCode === 0))) return false;
   const wanted = routesTo(preview, live.build, live.containers);
   return (

@@ -37,6 +37,8 @@ export interface ObservedNetwork {
   /** Which network of the model. */
   readonly key: string;
   readonly role: 'app' | 'test';
+  /** What its build runs; absent where that was not noted. */
+  readonly services?: readonly string[];
 }
 
 export interface ObservedStack {
