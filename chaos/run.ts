@@ -91,7 +91,7 @@ async function main(settings: Settings): Promise<boolean> {
           {
             url: remote.url(one),
             branches: ['*', '!main'],
-            ...(one === 'acme/blog' ? { previews: { idle: '8s' } } : {}),
+            ...(one === 'acme/blog' ? { previews: { idle: '8s', sleepMode: seed % 2 === 0 ? 'stop' : 'pause' } } : {}),
           },
         ]),
       ),

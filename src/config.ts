@@ -173,7 +173,7 @@ export function readConfig(input: ConfigInput): Config {
 
 /** What holds of a repository that says nothing of it. */
 function usualOf(settings: PreviewSettings | undefined): PreviewSettings {
-  return { idle: settings?.idle, ttl: settings?.ttl, atLimit: settings?.atLimit };
+  return { idle: settings?.idle, ttl: settings?.ttl, atLimit: settings?.atLimit, sleepMode: settings?.sleepMode };
 }
 
 function readFile(input: ConfigInput, faults: string[]): Record<string, unknown> {

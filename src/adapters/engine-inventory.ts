@@ -4,6 +4,7 @@ import { LABEL } from '../domain/labels.ts';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedNetwork, ObservedStack, ObservedVolume } from '../domain/observed.ts';
 import type { Inventory, Owner, Thing } from '../domain/sweep.ts';
+import { healthIn } from './engine-health.ts';
 import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
 
 type Labels = Record<string, string> | undefined;
@@ -61,8 +62,9 @@ function containerOf(one: Docker.ContainerInfo): ObservedContainer {
     id: one.Id,
     name: (one.Names[0] ?? one.Id).replace(/^\//, ''),
     ...labelledAs(one.Labels),
-    running: one.State === 'running' || one.State === 'paused',
+    running: one.State === 'running',
     restarting: one.State === 'restarting',
+    ...(one.State === 'paused' ? { isPaused: true } : {}),
     // The list has these in its text for people alone, of which every engine since 1.10 makes the same words.
     exitCode: Number(/^Exited \((-?\d+)\)/.exec(one.Status)?.[1] ?? 0),
     health: healthIn(one.Status),
@@ -71,10 +73,4 @@ function containerOf(one: Docker.ContainerInfo): ObservedContainer {
     image: one.Image,
     imageId: one.ImageID,
   };
-}
-
-function healthIn(status: string): ObservedContainer['health'] {
-  if (status.endsWith('(healthy)')) return 'healthy';
-  if (status.endsWith('(unhealthy)')) return 'unhealthy';
-  return status.endsWith('(health: starting)') ? 'starting' : 'none';
 }

@@ -11,12 +11,14 @@ export interface FoundResident extends PreviewKey {
   readonly running: boolean;
   /** Bytes. */
   readonly memory: number;
+  readonly held: number;
 }
 
 interface Sums {
   readonly key: PreviewKey;
   running: boolean;
-  awake: number;
+  /** Of those that run or are paused. */
+  used: number;
   all: number;
 }
 
@@ -31,16 +33,17 @@ export function engineResidents(docker: Docker, instance: string): () => Promise
     for (const { Labels: labels, State: state } of containers) {
       const key = keyOf(labels);
       if (!key) continue;
-      const sums = found.get(key.id) ?? { key, running: false, awake: 0, all: 0 };
+      const sums = found.get(key.id) ?? { key, running: false, used: 0, all: 0 };
       found.set(key.id, sums);
       const memory = Number(labels[LABEL.memory]) || 0;
       sums.all += memory;
-      if (state !== 'running' && state !== 'restarting' && state !== 'paused') continue;
-      sums.running = true;
-      sums.awake += memory;
+      const runs = state === 'running' || state === 'restarting';
+      if (!runs && state !== 'paused') continue;
+      sums.running ||= runs;
+      sums.used += memory;
     }
-    return [...found.values()].map(({ key, running, awake, all }) => {
-      return { ...key, running, memory: running ? awake : all };
+    return [...found.values()].map(({ key, running, used, all }) => {
+      return { ...key, running, memory: running ? used : all, held: running ? 0 : used };
     });
   };
 }

@@ -10,6 +10,7 @@ import { abortReason, TreehouseError } from '../errors.ts';
 import { away, engineText, failed, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
 import { eventWatchers } from './engine-events.ts';
 import { factsOf } from './engine-facts.ts';
+import { healthOf } from './engine-health.ts';
 import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
 import { execIn, readLogs } from './engine-output.ts';
 
@@ -41,15 +42,15 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
   async function container(id: string): Promise<ObservedContainer | undefined> {
     const info = await orGone(docker.getContainer(id).inspect());
     if (!info) return undefined;
-    const health = info.State.Health?.Status;
     return {
       id: info.Id,
       name: info.Name.replace(/^\//, ''),
       ...labelledAs(info.Config.Labels ?? {}),
-      running: info.State.Running && !info.State.Restarting,
+      running: info.State.Running && !info.State.Restarting && !info.State.Paused,
       restarting: info.State.Restarting,
+      ...(info.State.Paused ? { isPaused: true } : {}),
       exitCode: info.State.ExitCode,
-      health: health === 'healthy' || health === 'unhealthy' || health === 'starting' ? health : 'none',
+      health: healthOf(info),
       restarts: info.RestartCount,
       networks: new Map(
         Object.entries(info.NetworkSettings.Networks ?? {}).map(([name, one]) => [name, one.IPAddress]),
@@ -82,13 +83,22 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       return factsOf(info);
     },
     async start(id) {
-      await docker
-        .getContainer(id)
-        .start()
-        .catch((cause: unknown) => {
-          if (statusOf(cause) === 304) return;
-          throw failed('starting it', cause, 'start-failed');
-        });
+      const it = docker.getContainer(id);
+      await it.start().catch(async (cause: unknown) => {
+        if (statusOf(cause) === 304) return;
+        // What is paused cannot be started.
+        const goesOn =
+          statusOf(cause) === 409 &&
+          (await it.unpause().then(
+            () => true,
+            () => false,
+          ));
+        if (goesOn) return;
+        throw failed('starting it', cause, 'start-failed');
+      });
+    },
+    async pause(id) {
+      await tolerate(docker.getContainer(id).pause(), [404, 409]);
     },
     async stop(id, seconds) {
       await tolerate(docker.getContainer(id).stop({ t: seconds }), [304, 404]);

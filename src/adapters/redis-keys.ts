@@ -25,6 +25,8 @@ export interface StoreKeys {
   readonly resets: string;
   /** Set: previews that are to sleep. */
   readonly resting: string;
+  /** Set: those of them that are to give their memory back. */
+  readonly deep: string;
   /** Set of a preview that sleeps: ids of the containers that ran. */
   slept(preview: PreviewId): string;
   /** Hash of a branch: number of a pull request → fact as JSON. */
@@ -46,6 +48,7 @@ export function storeKeys(prefix: string): StoreKeys {
     uses: `${prefix}:uses`,
     resets: `${prefix}:resets`,
     resting: `${prefix}:resting`,
+    deep: `${prefix}:deep`,
     slept: (preview) => `${prefix}:slept:${preview}`,
     // Neither part can hold a colon: GitHub allows none in names, git none in branches.
     pulls: (repository, branch) => `${prefix}:pulls:${repository}:${branch}`,

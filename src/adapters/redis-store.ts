@@ -192,15 +192,21 @@ export function openStore(options: StoreOptions): RedisStore {
 
     rest: (id) =>
       asking(`reading whether ${id} sleeps`, async () => {
-        const [wanted, slept] = await Promise.all([
+        const [wanted, deep, slept] = await Promise.all([
           connection.sismember(keys.resting, id),
+          connection.sismember(keys.deep, id),
           connection.smembers(keys.slept(id)),
         ]);
-        return { wanted: wanted === 1, slept: slept.length > 0 ? slept : undefined };
+        return { wanted: wanted === 1, deep: deep === 1, slept: slept.length > 0 ? slept : undefined };
       }),
     wantRest: (id, wanted) =>
       asking(`noting whether ${id} sleeps`, async () => {
-        await (wanted ? connection.sadd(keys.resting, id) : connection.srem(keys.resting, id));
+        if (wanted) await connection.sadd(keys.resting, id);
+        else await connection.multi().srem(keys.resting, id).srem(keys.deep, id).exec();
+      }),
+    wantDeepRest: (id) =>
+      asking(`noting that ${id} gives its memory back`, async () => {
+        await connection.multi().sadd(keys.resting, id).sadd(keys.deep, id).exec();
       }),
     noteSlept: (id, containers) =>
       asking(`noting what of ${id} sleeps`, async () => {
@@ -208,7 +214,7 @@ export function openStore(options: StoreOptions): RedisStore {
       }),
     forgetRest: (id) =>
       asking(`noting that ${id} is awake`, async () => {
-        await connection.multi().srem(keys.resting, id).del(keys.slept(id)).exec();
+        await connection.multi().srem(keys.resting, id).srem(keys.deep, id).del(keys.slept(id)).exec();
       }),
 
     builds: (preview) =>

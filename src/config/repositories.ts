@@ -29,7 +29,8 @@ export function resolveRepositories(
     try {
       const name = repositoryName(text);
       // `off` is there, and undefined.
-      const { idle, ttl, max, running, builds, memory, atLimit = 'wait' } = { ...usual, ...one.previews };
+      const said = { ...usual, ...one.previews };
+      const { idle, ttl, max, running, builds, memory, atLimit = 'wait', sleepMode = 'stop' } = said;
       const slug = repositorySlug(name);
       const other = slugs.get(slug);
       if (other !== undefined) {
@@ -48,6 +49,7 @@ export function resolveRepositories(
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
           ...(idle === undefined ? {} : { idle }),
           ...(ttl === undefined ? {} : { ttl }),
+          sleepMode,
           most: Object.freeze({ previews: max, running, builds, memory, atLimit }),
           ...(one.policy ? { policy: Object.freeze(one.policy) } : {}),
         }),

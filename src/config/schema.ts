@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { RepositoryLimits } from '../domain/admission.ts';
 import { millisecondsOf } from '../domain/duration.ts';
 import type { Repository } from '../domain/ports.ts';
+import type { SleepMode } from '../domain/rest.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 
@@ -24,6 +25,7 @@ const port = z.coerce.number().int().min(1).max(65535);
 
 /** Of previews or builds. */
 const count = z.coerce.number().int().min(1).max(100_000);
+const sleepMode = z.enum(['stop', 'pause'], "it is 'stop' or 'pause'");
 const atLimit = z.enum(['wait', 'remove'], "it is 'wait' or 'remove'");
 
 /** A name with nothing behind it is a repository too. */
@@ -44,6 +46,7 @@ export const repositorySchema = z.preprocess(
           builds: count.optional(),
           memory: size.optional(),
           atLimit: atLimit.optional(),
+          sleepMode: sleepMode.optional(),
         })
         .default({}),
       ...policyFields,
@@ -64,6 +67,7 @@ export interface PreviewSettings {
   /** Bytes. */
   readonly memory?: number | undefined;
   readonly atLimit?: RepositoryLimits['atLimit'] | undefined;
+  readonly sleepMode?: SleepMode | undefined;
 }
 
 /** What the configuration says of one repository, before defaults. */
@@ -108,6 +112,7 @@ export const fileSchema = z.strictObject({
   /** What the containers that run may use together. */
   maxMemory: size.optional(),
   atLimit: atLimit.default('wait'),
+  sleepMode: sleepMode.default('stop'),
   /** Of one commit on disk. */
   checkoutSize: size.default(2 * 2 ** 30),
   /** Of what previews leave on disk, each the most that it may take before the least recently used goes. */
@@ -166,6 +171,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_MAX_RUNNING: 'maxRunning',
   TREEHOUSE_MAX_MEMORY: 'maxMemory',
   TREEHOUSE_AT_LIMIT: 'atLimit',
+  TREEHOUSE_SLEEP_MODE: 'sleepMode',
   TREEHOUSE_CHECKOUT_SIZE: 'checkoutSize',
   TREEHOUSE_DISK_IMAGES: 'diskImages',
   TREEHOUSE_DISK_CACHE: 'diskCache',

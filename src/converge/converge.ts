@@ -58,7 +58,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   // Its hint comes when there is room to wake it.
   if (woken === 'waits' && !isAsked && world.live && (isCurrent || hasFailed(record, commit))) return { kind: 'done' };
   if (!isAsked && world.live && rest.wanted && (isCurrent || hasFailed(record, commit))) {
-    await putToSleep(deps, preview, record, world.live);
+    const mode = rest.deep ? 'stop' : (repository.sleepMode ?? 'stop');
+    await putToSleep(deps, { preview, record, live: world.live, mode });
     return { kind: 'done' };
   }
   if (!isAsked && isCurrent) {

@@ -32,7 +32,9 @@ export async function repair(
   }
   try {
     // One that ended well by itself and is not exposed was a one-shot and stays ended.
-    const wanted = live.containers.filter((one) => one.exposed || one.running || one.restarting || one.exitCode !== 0);
+    const wanted = live.containers.filter(
+      (one) => one.exposed || one.running || one.isPaused || one.restarting || one.exitCode !== 0,
+    );
     await bringUpAgain(deps, preview, { build: live.build, containers: wanted, signal });
     deps.log.info({ preview: preview.id, build: live.build }, 'what ran was mended');
     return true;

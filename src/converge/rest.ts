@@ -1,37 +1,51 @@
-/** A preview is put to sleep and woken: its containers stop and start, its routes, volumes and images stay. */
+/** A preview is put to sleep and woken: its containers stop or pause and start, its routes, volumes and images stay. */
 
 import { type LiveBuild, liveBuild } from '../domain/live.ts';
 import type { PreviewId } from '../domain/names.ts';
+import type { ObservedContainer } from '../domain/observed.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import type { SleepMode } from '../domain/rest.ts';
 import { messageOf } from '../errors.ts';
 import { STOP_GRACE } from '../teardown/retire.ts';
 import { bringUpAgain } from './bring-up-again.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { type Said, sayOfLive } from './say.ts';
 
-/** Stops what runs; who comes from now on waits at the gateway and wakes it. */
-export async function putToSleep(
-  deps: ConvergeDeps,
-  preview: PreviewKey,
-  record: PreviewRecord | undefined,
-  live: LiveBuild,
-): Promise<void> {
+export interface Bed {
+  readonly preview: PreviewKey;
+  readonly record: PreviewRecord | undefined;
+  readonly live: LiveBuild;
+  readonly mode: SleepMode;
+}
+
+/** Stops or pauses what runs; who comes from now on waits at the gateway and wakes it. */
+export async function putToSleep(deps: ConvergeDeps, { preview, record, live, mode }: Bed): Promise<void> {
   // Again after nginx was started anew: the gateway forgets who sleeps.
   await deps.gateway.close(preview.id);
-  const running = live.containers.filter((one) => one.running || one.restarting);
-  if (running.length > 0) {
+  const isUp = (one: ObservedContainer) => one.running || one.restarting || (mode === 'stop' && one.isPaused === true);
+  const up = live.containers.filter(isUp);
+  if (up.length > 0) {
     // Before the first stops: whoever dies in between, it is known what to start again.
     await deps.store.noteSlept(
       preview.id,
-      running.map((one) => one.id),
+      up.map((one) => one.id),
     );
-    await Promise.all(running.map((one) => deps.engine.stop(one.id, STOP_GRACE)));
+    await Promise.all(
+      up.map((one) =>
+        mode === 'pause' && isWell(one) ? deps.engine.pause(one.id) : deps.engine.stop(one.id, STOP_GRACE),
+      ),
+    );
   }
   if (record?.state === 'asleep' && !record.wait) return;
   await sayOfLive(deps, preview, record, live, {
     state: 'asleep',
     cause: 'nobody visits it; the next visitor wakes it',
   });
+}
+
+/** What is not would wake as it fell asleep; stopped, it begins anew. */
+function isWell({ running, health }: ObservedContainer): boolean {
+  return running && (health === 'healthy' || health === 'none');
 }
 
 /**

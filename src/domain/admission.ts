@@ -10,7 +10,7 @@ export interface HouseLimits {
   /** Previews whose containers run. */
   readonly running?: number | undefined;
   readonly builds?: number | undefined;
-  /** Bytes: the sum of the memory limits of all running containers. */
+  /** Bytes: the sum of the memory limits of all containers that run or are paused. */
   readonly memory?: number | undefined;
 }
 
@@ -26,6 +26,8 @@ export interface Resident {
   readonly running: boolean;
   /** Bytes that its containers are promised, or were when they ran. */
   readonly memory: number;
+  /** Bytes that it keeps though it sleeps: those of paused containers. */
+  readonly held?: number;
   /** Milliseconds since the epoch. */
   readonly lastUsed: number;
   /** Neither a limit nor the time ends it. */

@@ -11,8 +11,11 @@ export interface ObservedContainer {
   readonly commit: Commit;
   /** See LABEL.config. */
   readonly config: string;
+  /** It does something: neither ended nor paused nor between two starts. */
   readonly running: boolean;
   readonly restarting: boolean;
+  /** It is frozen as it ran. */
+  readonly isPaused?: boolean;
   readonly exitCode: number;
   /** `none` where no health check is defined. */
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy';

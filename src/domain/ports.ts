@@ -8,7 +8,7 @@ import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names
 import type { Share, Taken } from './neighbours.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { PreviewKey, PreviewRecord } from './preview.ts';
-import type { Rest } from './rest.ts';
+import type { Rest, SleepMode } from './rest.ts';
 import type { StackBuild } from './stack.ts';
 import type { ImageRules, ScanSettings } from './supply.ts';
 
@@ -32,6 +32,8 @@ export interface Repository {
   readonly scan?: ScanSettings | undefined;
   /** Milliseconds without a visit after which its previews sleep; undefined: never. */
   readonly idle?: number | undefined;
+  /** How they sleep; `stop` where nothing is said. */
+  readonly sleepMode?: SleepMode | undefined;
   /** Milliseconds without a visit or a push after which its previews go; undefined: never. */
   readonly ttl?: number | undefined;
   /** The most that there may be of its previews. */
@@ -151,6 +153,8 @@ export interface Store {
   rest(id: PreviewId): Promise<Rest>;
   /** It is to sleep, or no more. */
   wantRest(id: PreviewId, wanted: boolean): Promise<void>;
+  /** It is to sleep and to give its memory back. */
+  wantDeepRest(id: PreviewId): Promise<void>;
   /** These of its containers ran when it was put to sleep; added to what was noted before. */
   noteSlept(id: PreviewId, containers: readonly string[]): Promise<void>;
   /** It is awake and is to stay so. */
@@ -223,8 +227,11 @@ export interface Engine {
   /** Calls back with the preview of any container that started or ended, whoever did it; call the result to stop. */
   watchAll(changed: (preview: PreviewId) => void): () => void;
 
+  /** Lets a paused one go on. */
   start(container: string): Promise<void>;
-  /** SIGTERM, then SIGKILL after `seconds`; nothing where it does not run. */
+  /** Freezes it, with all that it has in memory; nothing where it does not run. */
+  pause(container: string): Promise<void>;
+  /** SIGTERM, then SIGKILL after `seconds`, also to a paused one; nothing where it does not run. */
   stop(container: string, seconds: number): Promise<void>;
   /** Its exit code, once it has ended. */
   wait(container: string, signal: AbortSignal): Promise<number>;

@@ -13,7 +13,7 @@ export interface PreviewKey {
 
 /**
  * `live` serves the branch's head, `outdated` an earlier commit because the newest failed or waits to be built, `failed`
- * nothing; `asleep` is stopped until somebody visits it, `waking` on its way back.
+ * nothing; `asleep` is stopped or paused until somebody visits it, `waking` on its way back.
  */
 export type PreviewState =
   | 'waiting'

@@ -1,11 +1,16 @@
-/** When a preview may sleep: its containers are stopped, its next visitor wakes it. */
+/** When and how a preview sleeps: its containers are stopped or paused, its next visitor wakes it. */
 import type { PreviewId } from './names.ts';
 import type { PreviewRecord } from './preview.ts';
+
+/** Paused containers wake in no time and keep their memory, in both senses; stopped ones give it back. */
+export type SleepMode = 'stop' | 'pause';
 
 /** What is kept of a preview's sleep. */
 export interface Rest {
   /** It is to sleep: nobody visited it, or someone said so. */
   readonly wanted: boolean;
+  /** Its memory is wanted too: it is stopped, also where others of its repository are paused. */
+  readonly deep: boolean;
   /** Ids of the containers that ran when it was put to sleep; undefined while it is awake. */
   readonly slept: readonly string[] | undefined;
 }

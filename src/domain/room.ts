@@ -38,16 +38,20 @@ interface Standing {
 export function roomOf(house: House): Room {
   const there = new Map<PreviewId, RepositoryName>();
   const running = new Map<PreviewId, Standing>();
+  /** What previews keep that sleep. */
+  const held = new Map<PreviewId, Standing>();
   const builds: RepositoryName[] = [];
   const closed = new Set<string>();
   for (const one of house.residents) {
     there.set(one.id, one.repository);
     if (one.running) running.set(one.id, one);
+    else if (one.held) held.set(one.id, { repository: one.repository, memory: one.held });
   }
   const take = (place: Place): void => {
     const { id, repository, purpose } = place;
     if (purpose === 'build') builds.push(repository);
     there.set(id, repository);
+    held.delete(id);
     if (!running.has(id)) running.set(id, { repository, memory: house.memoryOf(place) });
   };
   for (const place of house.places) take(place);
@@ -60,20 +64,26 @@ export function roomOf(house: House): Room {
       const within = (repository: RepositoryName) => of === undefined || repository === of;
       if (need === 'builds') return builds.filter(within).length;
       if (need === 'previews') return [...there.values()].filter(within).length;
-      const all = [...running.values()].filter((one) => within(one.repository));
-      return need === 'running' ? all.length : all.reduce((sum, one) => sum + one.memory, 0);
+      const awake = [...running.values()].filter((one) => within(one.repository));
+      if (need === 'running') return awake.length;
+      const kept = [...held.values()].filter((one) => within(one.repository));
+      return [...awake, ...kept].reduce((sum, one) => sum + one.memory, 0);
     },
     needed(need, place) {
       if (need === 'builds') return place.purpose === 'build' ? 1 : 0;
       if (need === 'previews') return there.has(place.id) ? 0 : 1;
       if (running.has(place.id)) return 0;
-      return need === 'running' ? 1 : house.memoryOf(place);
+      if (need === 'running') return 1;
+      return Math.max(0, house.memoryOf(place) - (held.get(place.id)?.memory ?? 0));
     },
     leave({ id }, act) {
       running.delete(id);
+      // Who makes room is stopped, not paused.
+      held.delete(id);
       if (act === 'remove') there.delete(id);
     },
-    has: ({ id }, need) => (need === 'previews' ? there.has(id) : running.has(id)),
+    has: ({ id }, need) =>
+      need === 'previews' ? there.has(id) : running.has(id) || (need === 'memory' && held.has(id)),
     close: (need, of) => void closed.add(key(need, of)),
     isClosed: (need, of) => closed.has(key(need, of)),
   };

@@ -12,7 +12,7 @@ export interface HouseDeps {
   readonly repositories: readonly Repository[];
   readonly host: HouseLimits;
   /** Previews that have containers. */
-  residents(): Promise<readonly (PreviewKey & Pick<Resident, 'running' | 'memory'>)[]>;
+  residents(): Promise<readonly (PreviewKey & Pick<Resident, 'running' | 'memory' | 'held'>)[]>;
   /** Bytes that a container of the repository gets where its file says nothing. */
   usualMemory(repository: RepositoryName): number;
   /** Why no build may begin for now, in words for those who wait; undefined: they may. */
@@ -53,11 +53,11 @@ export async function lookAtHouse(deps: HouseDeps): Promise<Sight> {
     visited.set(preview, Math.max(visited.get(preview) ?? 0, lastOf.get(host) ?? 0));
   }
   const now = deps.clock.now();
-  const residents = found.map(({ id, repository, running, memory }): Resident => {
+  const residents = found.map(({ id, repository, running, memory, held = 0 }): Resident => {
     const record = records.get(id);
     const lastUsed = Math.max(visited.get(id) ?? 0, record?.serving?.since ?? 0, wokenAt(record));
     const busy = now - lastUsed < RECENT_MS;
-    return { id, repository, running, memory, lastUsed, pinned: pins.has(id), busy };
+    return { id, repository, running, memory, held, lastUsed, pinned: pins.has(id), busy };
   });
   return {
     records,

@@ -140,7 +140,7 @@ describe('a stack of four services', () => {
     await repos.four.deleteBranch('nap');
     await world.pushed(four, 'nap', { deleted: true });
     await expect.poll(() => world.leftovers(id()), { timeout: 120_000, interval: 500 }).toEqual([]);
-    await expect.poll(() => world.treehouse.store.rest(id())).toEqual({ wanted: false, slept: undefined });
+    await expect.poll(() => world.treehouse.store.rest(id())).toEqual({ wanted: false, deep: false, slept: undefined });
   });
 });
 

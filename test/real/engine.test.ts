@@ -11,6 +11,7 @@ import { connectEngine, dockerEngine } from '../../src/adapters/engine.ts';
 import { engineBuilder } from '../../src/adapters/engine-build.ts';
 import { containerMaker } from '../../src/adapters/engine-create.ts';
 import { engineInventory } from '../../src/adapters/engine-inventory.ts';
+import { engineResidents } from '../../src/adapters/engine-residents.ts';
 import { createRegistry } from '../../src/adapters/registry.ts';
 import { bridgeName, labelsFor } from '../../src/domain/compose-file.ts';
 import { LABEL, type Role } from '../../src/domain/labels.ts';
@@ -215,6 +216,57 @@ describe('what runs', () => {
     expect(error).toMatchObject({ code: 'start-failed', kind: 'terminal' });
     expect(error.message).toMatch(/^starting it failed: .*\/no\/such\/program.*no such file/s);
     expect(error.message).not.toContain('HTTP code');
+  });
+
+  it('is seen paused, goes on when started, and hears of its end while it is paused', async () => {
+    const id = await run('trap "exit 7" TERM; echo listens; while :; do sleep 0.1; done');
+    await vi.waitFor(async () => expect(await linesOf(id, { follow: false })).toEqual(['listens']));
+    await engine.pause(id);
+    await engine.pause(id);
+    expect(await engine.container(id)).toMatchObject({ running: false, restarting: false, isPaused: true });
+    const { stacks } = await engineInventory(docker, INSTANCE)();
+    expect(stacks.get(preview.id)?.containers).toMatchObject([{ id, running: false, isPaused: true }]);
+    await engine.start(id);
+    expect(await engine.container(id)).toMatchObject({ running: true });
+    expect(await engine.container(id)).not.toHaveProperty('isPaused');
+
+    await engine.pause(id);
+    await engine.stop(id, 60);
+    expect(await engine.container(id)).toMatchObject({ running: false, exitCode: 7 });
+    await engine.pause(id);
+    await engine.start(id);
+    await engine.pause(id);
+    await engine.removeContainer(id);
+    await engine.pause(id);
+  });
+
+  it('is healthy when it goes on if it was when it was paused', async () => {
+    const id = await run('while :; do sleep 0.1; done', {
+      options: { Healthcheck: { Test: ['CMD', 'true'], Interval: 1e9, StartInterval: 1e8 } as Docker.HealthConfig },
+    });
+    await vi.waitFor(async () => expect(await engine.container(id)).toMatchObject({ health: 'healthy' }), 30_000);
+    await engine.pause(id);
+    await engine.start(id);
+    expect(await engine.container(id)).toMatchObject({ running: true, health: 'healthy' });
+  });
+
+  it('counts among what uses memory while it is paused, and not among what runs', async () => {
+    // The engine's list is a moment behind what it did.
+    const counts = (running: boolean, memory: number, held: number) =>
+      vi.waitFor(async () =>
+        expect(await engineResidents(docker, INSTANCE)()).toMatchObject([{ running, memory, held }]),
+      );
+    const labels = { [LABEL.memory]: '1000' };
+    const [id, other] = [await run('sleep 60', { labels }), await run('sleep 60', { labels })];
+    await counts(true, 2000, 0);
+    await engine.pause(id);
+    await counts(true, 2000, 0);
+    await engine.pause(other);
+    await counts(false, 2000, 2000);
+    await engine.stop(id, 0);
+    await counts(false, 2000, 1000);
+    await engine.stop(other, 0);
+    await counts(false, 2000, 0);
   });
 
   it('may be started twice', async () => {

@@ -147,6 +147,20 @@ describe('records', () => {
     expect((await store.uses()).size).toBe(0);
   });
 
+  test('that a preview is to sleep, and how deeply, is known until it is awake', async () => {
+    const store = fresh();
+    await store.wantRest(preview, true);
+    expect(await store.rest(preview)).toEqual({ wanted: true, deep: false, slept: undefined });
+    await store.wantDeepRest(preview);
+    await store.noteSlept(preview, ['a']);
+    expect(await store.rest(preview)).toEqual({ wanted: true, deep: true, slept: ['a'] });
+    await store.wantRest(preview, false);
+    expect(await store.rest(preview)).toEqual({ wanted: false, deep: false, slept: ['a'] });
+    await store.wantDeepRest(preview);
+    await store.forgetRest(preview);
+    expect(await store.rest(preview)).toEqual({ wanted: false, deep: false, slept: undefined });
+  });
+
   test('a request for a build is taken once', async () => {
     const store = fresh();
     expect(await store.takeRedeploy(preview)).toBe(false);

@@ -150,6 +150,31 @@ describe('room', () => {
       ],
     ],
     [
+      'what is paused runs no more, and keeps its memory',
+      { residents: [resident('nap--shop', { running: false, held: GIB })], host: { running: 1, memory: 3 * GIB } },
+      ['0 new--shop goes'],
+    ],
+    [
+      'what is paused gives its memory back first',
+      {
+        residents: [resident('nap--shop', { running: false, held: GIB }), resident('young--shop', { lastUsed: 9 })],
+        host: { running: 2, memory: 2 * GIB },
+      },
+      [
+        '1 new--shop: 2048 MiB of memory are promised to running previews, and 2048 MiB may be (TREEHOUSE_MAX_MEMORY); nap--shop goes to sleep to make room',
+        'sleep nap--shop',
+      ],
+    ],
+    [
+      'what is paused wakes in the memory that it has',
+      {
+        residents: [resident('nap--shop', { running: false, held: GIB }), resident('young--shop', { lastUsed: 9 })],
+        waiting: [waiter('nap--shop', 0, 'wake')],
+        host: { memory: 2 * GIB },
+      },
+      ['0 nap--shop goes'],
+    ],
+    [
       'nobody sleeps for one that can never fit',
       { residents: full, host: { memory: 2 * GIB }, memoryOf: () => 3 * GIB },
       ['1 new--shop: it needs 3072 MiB of memory, and all together may have 2048 MiB (TREEHOUSE_MAX_MEMORY): raise it'],

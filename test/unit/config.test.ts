@@ -207,6 +207,15 @@ describe('the configuration', () => {
     expect(read(undefined, { env: { TREEHOUSE_ADMIN_TOKEN: '' } }).adminToken).toBeUndefined();
   });
 
+  it('says how previews sleep, for all and for one', () => {
+    const modes = (text: string, env = {}) => read(text, { env }).repositories.map((one) => one.sleepMode);
+    const two = 'repositories:\n  acme/shop: {previews: {sleepMode: pause}}\n  acme/blog: {}\n';
+    expect(modes(two)).toEqual(['pause', 'stop']);
+    expect(modes(two, { TREEHOUSE_SLEEP_MODE: 'pause' })).toEqual(['pause', 'pause']);
+    expect(modes(`sleepMode: pause\n${two.replace('pause', 'stop')}`)).toEqual(['stop', 'pause']);
+    expect(faults('sleepMode: snore\n')).toContainEqual("sleepMode (TREEHOUSE_SLEEP_MODE): it is 'stop' or 'pause'");
+  });
+
   it('lets previews sleep, for all or for one repository', () => {
     const idle = (text: string, env = {}) => read(text, { env }).repositories.map((one) => one.idle);
     const two = 'repositories:\n  acme/shop: {previews: {idle: 90s}}\n  acme/blog: {}\n';
