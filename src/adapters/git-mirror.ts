@@ -86,6 +86,12 @@ export async function removeStaleLocks(mirror: Mirror): Promise<void> {
   }
 }
 
+/**
+ * Everything in a mirror is at its remote too. What no branch needs any more is kept for as long as a build may still be about to use
+ * it; by git's own two weeks a busy mirror would hold far more of it than of the rest, and be packed anew with every branch that goes.
+ */
+const PRUNE_EXPIRE = '1.hour.ago';
+
 function mirrorConfig({ transport, url }: ReturnType<typeof urlForm>): string {
   const { clean, header } = withoutCredentials(transport, url);
   return `# Written by Treehouse.
@@ -116,6 +122,7 @@ function mirrorConfig({ transport, url }: ReturnType<typeof urlForm>): string {
 [gc]
 \tauto = 2000
 \tautoDetach = false
+\tpruneExpire = ${PRUNE_EXPIRE}
 ${header}`;
 }
 

@@ -342,6 +342,28 @@ describe('checkout', () => {
   });
 });
 
+describe('forget', () => {
+  it('gives back what branches that are gone left in the mirror an hour ago, once there is much of it', async () => {
+    const { repo, git, repository, home, folder } = await world();
+    expect(await git.head(repository, main, signal)).toBe(await repo.head());
+    const mirror = join(home, 'mirrors', 'acme__shop.git');
+    const files = Array.from({ length: 3_000 }, (_, at) => join(folder, `blob-${at}`));
+    for (const [at, file] of files.entries()) await writeFile(file, `blob ${at}`);
+    const inMirror = (args: readonly string[], input = '') =>
+      execFileSync('git', ['--git-dir', mirror, ...args], { input, encoding: 'utf8' });
+    inMirror(['hash-object', '-w', '--stdin-paths'], files.join('\n'));
+    const loose = () => Number(/^count: (\d+)$/m.exec(inMirror(['count-objects', '-v']))?.[1]);
+    expect(loose()).toBeGreaterThanOrEqual(files.length);
+    const before = Date.now() / 1_000 - 2 * 3_600;
+    for (const name of await readdir(join(mirror, 'objects'), { recursive: true })) {
+      if (/^[0-9a-f]{2}\/[0-9a-f]{38}$/.test(name)) await utimes(join(mirror, 'objects', name), before, before);
+    }
+    await git.forget(repository, branchName('gone'));
+    expect(loose()).toBe(0);
+    expect(await git.head(repository, main, signal)).toBe(await repo.head());
+  });
+});
+
 describe('objectIds and describe', () => {
   it('finds files, folders and the root, whatever the path is called', async () => {
     const { repo, git, repository } = await world({
