@@ -684,6 +684,7 @@ describe('an engine', () => {
       gone.start('x'),
       gone.exec('x', ['true'], () => undefined, never),
       gone.pull('busybox:latest', () => undefined, never),
+      gone.pause('x'),
     ]) {
       expect(await failureOf(act)).toMatchObject({ code: 'engine-away', kind: 'transient' });
     }
