@@ -178,10 +178,14 @@ async function diskFootprint({ home, temporary }: Measured): Promise<Record<stri
     path.join(parent, `treehouse-${process.getuid?.() ?? 0}`, instance),
   );
   const scratch = [...(await filesUnder(path.join(home, 'tmp'))), ...(await filesUnder(temporary))];
+  const kB = async (folder: string): Promise<number> => Math.round((await bytesOf(await filesUnder(folder))) / 1000);
+  const parts = ['registry', 'redis', 'mirrors'];
+  const [all = 0, ...each] = await Promise.all([home, ...parts.map((part) => path.join(home, part))].map(kB));
   return {
     'home: checkouts': (await namesIn(path.join(home, 'builds'))).length,
     'home: names': (await namesIn(home)).length,
-    'home: kB': Math.round((await bytesOf(await filesUnder(home))) / 1000),
+    ...Object.fromEntries(parts.map((part, at) => [`home: kB of ${part}`, each[at] ?? 0])),
+    'home: kB of all else': each.reduce((left, one) => left - one, all),
     'secrets in memory': (await Promise.all(secrets.map(filesUnder))).flat().length,
     'temporary files': scratch.length,
   };
