@@ -1,65 +1,40 @@
 /** The one place that wires: adapters into rooms, rooms into a running Treehouse; and takes it all down again. */
-import { randomInt } from 'node:crypto';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
-import { boundedBuilder } from './adapters/build-limits.ts';
-import { composeCommands, findPlugin } from './adapters/compose.ts';
-import { rememberingComposer } from './adapters/compose-memory.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
-import { engineBuilder } from './adapters/engine-build.ts';
-import { containerMaker } from './adapters/engine-create.ts';
-import { engineIdle } from './adapters/engine-idle.ts';
-import { engineInventory } from './adapters/engine-inventory.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
-import { checkoutFolders, mirrorFolders } from './adapters/home-things.ts';
 import { engineImages } from './adapters/images.ts';
-import { lookUp } from './adapters/look-up.ts';
 import { pinFiles } from './adapters/pin-files.ts';
-import { tcpProbe } from './adapters/probe.ts';
 import { redisPlaces } from './adapters/redis-places.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
-import { runProcess } from './adapters/run-process.ts';
+
 import { openBudgets } from './budgets.ts';
 import type { Config } from './config.ts';
-import { converge } from './converge/converge.ts';
-import type { ConvergeDeps } from './converge/deps.ts';
 import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
 import { DEFAULT_LIMITS } from './domain/isolation.ts';
-import { buildId, type PreviewId } from './domain/names.ts';
+import type { PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
-import type { OnOutage } from './embedded/keep.ts';
-import { startNginx } from './embedded/nginx.ts';
-import { startRedis } from './embedded/redis.ts';
-import { startRegistry } from './embedded/registry.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { keepNeighbours } from './neighbours.ts';
+import { startParts } from './parts.ts';
 import { openAdmission } from './queue/admission.ts';
-import { startExpiring } from './queue/expire.ts';
 import { openHints } from './queue/hints.ts';
-import { startIdling } from './queue/idle.ts';
-import { knownPreviews, startPolling } from './queue/poll.ts';
-import { hintWhenQuiet } from './queue/quiet.ts';
+import { knownPreviews } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
-import { startWorker } from './queue/worker.ts';
+import { startRounds } from './rounds.ts';
 import { openMemory, ownerShift } from './secrets/memory.ts';
 import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
-import { createScanner } from './supply/scan.ts';
-import { pinsPlace } from './sweep/pins-place.ts';
-import { registryPlace } from './sweep/registry-place.ts';
-import { secretsPlace } from './sweep/secrets-place.ts';
-import { startSweeping } from './sweep/sweeper.ts';
-import { drains } from './teardown/drain.ts';
+import { convergeDeps } from './stages.ts';
 import { holdWalls } from './walls.ts';
 import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
@@ -86,12 +61,9 @@ export interface Treehouse {
   stop(): Promise<void>;
 }
 
-const PROJECT = fileURLToPath(new URL('..', import.meta.url));
 const clock: Clock = { now: () => Date.now() };
 /** A local repository is looked at this often: it costs one short git command. */
 const LOCAL_POLL_MS = 1_500;
-/** Beside builds: what is put to sleep, woken, taken down or only looked at does not wait for one to end. */
-const LIGHT_PLACES = 4;
 /** What others do to the host's rules is put right this soon. */
 const WALLS_MS = 30_000;
 
@@ -143,38 +115,11 @@ async function start(
   });
   undo.push(() => walls.stop());
 
-  const redis =
-    config.redisUrl === undefined
-      ? await startRedis({
-          home: config.home,
-          searchPath: config.path,
-          signal,
-          onOutage: said(log, 'the embedded Redis'),
-        })
-      : undefined;
-  if (redis) undo.push(() => redis.stop());
-  const registry =
-    config.registry === undefined
-      ? await startRegistry({
-          home: config.home,
-          searchPath: config.path,
-          signal,
-          onOutage: said(log, 'the embedded registry'),
-        })
-      : undefined;
-  if (registry) undo.push(() => registry.stop());
-  const nginx = await startNginx({
-    home: config.home,
-    host: config.gatewayHost,
-    port: config.gatewayPort,
-    domain: config.domain,
-    pages: `${config.host}:${config.port}`,
-    signal,
-    onOutage: said(log, 'the gateway', () => void tellOfSleepers()),
-  });
-  undo.push(() => nginx.stop());
+  const parts = await startParts(config, { log, signal, undo, onGatewayBack: () => void tellOfSleepers() });
+  const { registryAddress } = parts;
+  const { gateway } = parts.nginx;
 
-  const connections = redisConnections(config.redisUrl ?? redis?.url ?? '', log);
+  const connections = redisConnections(parts.redisUrl, log);
   const store = openStore({ redis: connections, clock, log });
   undo.push(() => store.close());
   const keys = redisThings({ redis: connections });
@@ -187,30 +132,19 @@ async function start(
     undo.push(() => neighbours.stop());
   }
 
-  const registryAddress = registry?.address ?? (config.registry === 'none' ? undefined : config.registry);
   const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });
-  const urlOf = (label: string) =>
-    `http://${label}.${config.domain}${config.gatewayPort === 80 ? '' : `:${config.gatewayPort}`}/`;
-  const commands = composeCommands({
-    home: config.home,
-    path: config.path,
-    dockerHost: config.dockerHost,
-    compose: await findPlugin('docker-compose', config.userHome),
-    buildx: await findPlugin('docker-buildx', config.userHome),
-  });
   const secrets = createSecretSource({
     store: openSecretStore(config.home, clock),
     memory: openMemory({ instance, shift: await idShift(docker), remote: remoteEngine(config.dockerHost) }),
     vault: openVault(config.vault),
   });
-  const { gateway } = nginx;
   const builds = path.join(config.home, 'builds');
   const budgets = await openBudgets({
     ...{ settings: config.disk, home: config.home, builds, instance, docker, engine, git, clock, log },
     isRemote: remoteEngine(config.dockerHost) !== undefined,
     images: engineImages(docker),
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
-    embedded: registry,
+    embedded: parts.embedded,
   });
   const pins = pinFiles(config.home);
   const admission = openAdmission({
@@ -225,51 +159,19 @@ async function start(
     },
   });
   undo.push(() => admission.stop());
-  const deps: ConvergeDeps = {
-    clock,
-    admission,
-    git,
+  const deps = await convergeDeps(config, docker, {
+    ...{ clock, admission, git, secrets, gateway, store, walls, log, instance, builds },
     engine: budgets.engine,
     images: budgets.images,
-    scan: createScanner({
-      run: runProcess,
-      cache: path.join(config.home, 'scanners'),
-      path: config.path,
-      dockerHost: config.dockerHost,
-    }),
-    lookUp,
-    allowsPrivate: config.egress === 'all',
-    secrets,
-    composer: rememberingComposer(commands),
-    maker: containerMaker(docker),
-    builder: boundedBuilder(docker, engineBuilder(docker, commands), config.buildLimits, (reason) =>
-      log.warn({ reason }, 'build steps are bounded by time alone'),
-    ),
-    gateway,
     registry: budgets.registry,
-    store,
-    probe: tcpProbe,
-    walls,
-    log,
-    repositories: config.repositories,
-    instance,
-    newBuild: () => buildId(Date.now(), randomInt(1296)),
-    hostOf: (label) => `${label}.${config.domain}`,
-    urlOf,
-    builds,
-    templates: path.join(PROJECT, 'templates'),
-    seccomp: path.join(PROJECT, 'templates', 'isolation', 'seccomp.json'),
-    patience: config.patience,
-    startLimit: config.startLimit * 1000,
-    drains: drains(config.drain * 1000),
     fullest: budgets.fullest,
-  };
+  });
 
   /** At once where it can, since a visitor waits; the hint is for when it cannot. */
   async function wake(id: PreviewId): Promise<void> {
     await store.wantRest(id, false);
     await hints.hint(id);
-    worker
+    rounds.worker
       .hold(id, (stopping) => admission.during(id, () => wakeNow(deps, id, stopping)))
       .catch((error: unknown) => log.warn({ preview: id, reason: messageOf(error) }, 'it could not be woken at once'));
   }
@@ -295,11 +197,11 @@ async function start(
       gatewayPageRouter({ store, wake, domain: config.domain }),
       apiRouter({
         ...{ store, hints, pins, wake, adminToken: config.adminToken ?? adminToken?.value ?? '' },
-        sweep: (how) => sweeper.sweep(how),
+        sweep: (how) => rounds.sweeper.sweep(how),
       }),
     ],
     ready: async () => {
-      const parts = { redis: store.records(), engine: docker.ping(), gateway: nginx.gateway.routes() };
+      const parts = { redis: store.records(), engine: docker.ping(), gateway: gateway.routes() };
       const results = await Promise.allSettled(Object.values(parts));
       return Object.keys(parts).filter((_, index) => results[index]?.status === 'rejected');
     },
@@ -308,54 +210,9 @@ async function start(
   const server = await listen(app, config.host, config.port);
   undo.push(() => close(server, 2_000));
 
-  const worker = startWorker({
-    redis: connections,
-    hints,
-    log,
-    concurrency: config.concurrency + LIGHT_PLACES,
-    converge: (id, context) => budgets.during(() => admission.during(id, () => converge(deps, id, context))),
+  const rounds = startRounds({
+    ...{ config, docker, engine, deps, connections, hints, admission, budgets, pins, keys, secrets, localPollMs, undo },
   });
-  undo.push(() => worker.stop(0));
-  const poller = startPolling({
-    repositories: config.repositories,
-    git,
-    store,
-    hints,
-    log,
-    everyMs: localPollMs,
-  });
-  undo.push(() => poller.stop());
-  const idling = startIdling({
-    ...{ gateway, store, pins, hints, clock, log, repositories: config.repositories },
-    asked: engineIdle(docker, instance),
-  });
-  undo.push(() => idling.stop());
-  const expiring = startExpiring({ gateway, store, pins, hints, clock, log, repositories: config.repositories });
-  undo.push(() => expiring.stop());
-  const sweeper = startSweeping(
-    {
-      ...{ repositories: config.repositories, git, store, engine, gateway, hints, worker, log },
-      inventory: engineInventory(docker, instance),
-      places: [
-        ...(deps.registry ? [registryPlace(deps.registry, instance)] : []),
-        ...[
-          secretsPlace(secrets),
-          pinsPlace(pins),
-          checkoutFolders(deps.builds),
-          mirrorFolders(path.join(config.home, 'mirrors')),
-          keys,
-        ],
-      ],
-      allPullRequests: () => keys.pullRequests(),
-      onHeads: (repository, heads) => poller.begin(repository, heads),
-    },
-    { everyMs: config.sweep * 1000, graceMs: config.sweepGrace * 1000 },
-  );
-  undo.push(() => sweeper.stop());
-  const caretaker = budgets.keep(worker);
-  undo.push(() => caretaker.stop());
-  const unwatch = hintWhenQuiet(engine, (id) => (worker.running().includes(id) ? Promise.resolve() : hints.hint(id)));
-  undo.push(async () => unwatch());
 
   return {
     store,
@@ -364,33 +221,16 @@ async function start(
     url: `http://${config.host}:${config.port}/`,
     registry: registryAddress,
     walls: walls.state(),
-    urlOf,
+    urlOf: deps.urlOf,
     async removePreviews() {
-      unwatch();
-      await sweeper.stop();
-      await poller.stop();
-      await worker.stop(0);
+      await rounds.end(0);
       for (const preview of await knownPreviews(engine, store)) {
         const repository = config.repositories.find((one) => one.name === preview.repository);
         await takeDown(deps, preview, repository, { cause: 'Treehouse was stopped', known: true });
       }
     },
-    async drain(graceMs) {
-      unwatch();
-      await Promise.all([sweeper.stop(), poller.stop(), worker.stop(graceMs)]);
-    },
+    drain: (graceMs) => rounds.end(graceMs),
     stop,
-  };
-}
-
-/** Says an outage of a part in the log. */
-function said(log: Logger, part: string, back?: () => void): OnOutage {
-  return {
-    away: (reason) => log.warn({ part, reason }, 'a part ended and is started again'),
-    back: () => {
-      log.info({ part }, 'a part is back');
-      back?.();
-    },
   };
 }
 

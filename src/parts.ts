@@ -1,0 +1,72 @@
+/** Starts what is embedded, where none is configured: Redis and the registry; and the gateway, which always is. */
+import type { Config } from './config.ts';
+import type { OnOutage } from './embedded/keep.ts';
+import { type EmbeddedNginx, startNginx } from './embedded/nginx.ts';
+import { startRedis } from './embedded/redis.ts';
+import { type EmbeddedRegistry, startRegistry } from './embedded/registry.ts';
+import type { Logger } from './log.ts';
+
+export interface Parts {
+  readonly redisUrl: string;
+  /** If it is the embedded one. */
+  readonly embedded: EmbeddedRegistry | undefined;
+  /** `host:port`; undefined where nothing is pushed. */
+  readonly registryAddress: string | undefined;
+  readonly nginx: EmbeddedNginx;
+}
+
+/** @param undo takes what ends each part, in the order in which they started */
+export async function startParts(
+  config: Config,
+  {
+    log,
+    signal,
+    undo,
+    onGatewayBack,
+  }: {
+    readonly log: Logger;
+    readonly signal: AbortSignal;
+    readonly undo: (() => Promise<unknown>)[];
+    /** It has forgotten who sleeps. */
+    onGatewayBack(): void;
+  },
+): Promise<Parts> {
+  const common = { home: config.home, searchPath: config.path, signal };
+  const redis =
+    config.redisUrl === undefined
+      ? await startRedis({ ...common, onOutage: said(log, 'the embedded Redis') })
+      : undefined;
+  if (redis) undo.push(() => redis.stop());
+  const embedded =
+    config.registry === undefined
+      ? await startRegistry({ ...common, onOutage: said(log, 'the embedded registry') })
+      : undefined;
+  if (embedded) undo.push(() => embedded.stop());
+  const nginx = await startNginx({
+    home: config.home,
+    host: config.gatewayHost,
+    port: config.gatewayPort,
+    domain: config.domain,
+    pages: `${config.host}:${config.port}`,
+    signal,
+    onOutage: said(log, 'the gateway', onGatewayBack),
+  });
+  undo.push(() => nginx.stop());
+  return {
+    redisUrl: config.redisUrl ?? redis?.url ?? '',
+    embedded,
+    registryAddress: embedded?.address ?? (config.registry === 'none' ? undefined : config.registry),
+    nginx,
+  };
+}
+
+/** Says an outage of a part in the log. */
+function said(log: Logger, part: string, back?: () => void): OnOutage {
+  return {
+    away: (reason) => log.warn({ part, reason }, 'a part ended and is started again'),
+    back: () => {
+      log.info({ part }, 'a part is back');
+      back?.();
+    },
+  };
+}
