@@ -9,21 +9,27 @@ import type { PreviewKey } from '../domain/preview.ts';
 import { removeBuild } from './remove.ts';
 import { type RetireDeps, removeImage } from './retire.ts';
 
-/**
- * @param before what there was when the build began
- * @param live ids of the containers that served then
- */
-export async function undoBuild(
-  deps: RetireDeps,
-  failed: {
-    readonly preview: PreviewKey;
-    readonly repository: Repository;
-    readonly build: BuildId;
-    readonly commit: Commit;
-    readonly before: ObservedStack;
-    readonly live: readonly string[];
-  },
-): Promise<void> {
+interface Failed {
+  readonly preview: PreviewKey;
+  readonly repository: Repository;
+  readonly build: BuildId;
+  readonly commit: Commit;
+  /** What there was when it began. */
+  readonly before: ObservedStack;
+  /** Ids of the containers that served then. */
+  readonly live: readonly string[];
+}
+
+export async function undoBuild(deps: RetireDeps, failed: Failed): Promise<void> {
+  try {
+    await undoOnEngine(deps, failed);
+  } finally {
+    // Also where the engine is away: nothing but a later build would find it.
+    await deps.git.removeCheckout(failed.repository, path.join(deps.builds, failed.preview.id, failed.build));
+  }
+}
+
+async function undoOnEngine(deps: RetireDeps, failed: Failed): Promise<void> {
   const { preview, build, before, live } = failed;
   await removeBuild(deps.engine, preview, build, 'app');
   await removeBuild(deps.engine, preview, build, 'test');
@@ -39,7 +45,6 @@ export async function undoBuild(
     if (known.has(image.reference) || image.reference.includes(`:${tagPrefix(preview)}src-`)) continue;
     await removeImage(deps, image.reference);
   }
-  await deps.git.removeCheckout(failed.repository, path.join(deps.builds, preview.id, build));
 }
 
 /** Containers that were stopped for their successors. */
