@@ -12,7 +12,6 @@ import { redisPlaces } from './adapters/redis-places.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
-
 import { openBudgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { wakeNow } from './converge/rest.ts';
