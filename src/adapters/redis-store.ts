@@ -122,7 +122,12 @@ export function openStore(options: StoreOptions): RedisStore {
       await asking(`noting ${key.id}`, () => know(key));
       known.set(key.id, key);
     },
-    append: (event) => writer.append(event),
+    append: async (event) => {
+      const key = known.get(event.preview);
+      await writer.append(event);
+      // A branch of the name may have come back meanwhile.
+      if (event.type === 'preview.removed' && known.get(event.preview) === key) known.delete(event.preview);
+    },
     tail: (preview, build, count) =>
       asking(`reading the log of ${preview}`, () => tailOf(connection, keys.build(preview, build), count)),
     notePullRequest: (repository, branch, fact) =>

@@ -127,6 +127,15 @@ describe('records', () => {
     expect(await store.record(preview)).toMatchObject({ ...key, state: 'live' });
   });
 
+  test('who was removed is forgotten in memory too', async () => {
+    const store = fresh();
+    await store.know(key);
+    await store.append(removed());
+    await beside.del(`test${prefixes}:records`);
+    await store.append(started());
+    expect(await store.record(preview)).toBeUndefined();
+  });
+
   test('what is set aside is known by preview, until someone asks for a build', async () => {
     const store = fresh();
     const aside = { commit: '3'.repeat(40) as Commit, cause: 'nobody used it' };
