@@ -35,6 +35,7 @@ export function startServer({ root, config, log, home, port, gatewayPort, env }:
     TREEHOUSE_WEBHOOK_SECRET: SECRET,
     TREEHOUSE_ADMIN_TOKEN: TOKEN,
     TREEHOUSE_SWEEP: '86400',
+    TREEHOUSE_API_RATE: '1000000',
     ...env,
   });
 }

@@ -87,7 +87,7 @@ async function live(client: Client, id: PreviewId, commit: string, signal: Abort
     signal.throwIfAborted();
     const preview = await client.preview(id);
     if (preview.state === 'live' && preview.commit === commit && preview.build?.commit === commit) {
-      return preview.build.id;
+      return preview.build.id as BuildId;
     }
     if (preview.build?.commit === commit && preview.build.outcome === 'failed') {
       throw new Error(`Treehouse's build failed: ${preview.build.message}`);

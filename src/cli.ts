@@ -21,6 +21,7 @@ import { previewCommands } from './terminal/acts.ts';
 import { confirm } from './terminal/confirm.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
+import { tokenCommands } from './terminal/tokens.ts';
 import { type Client, createClient } from './web/client.ts';
 
 const { env } = process;
@@ -89,6 +90,13 @@ program
     console.log(options.json === true ? JSON.stringify(report, null, 2) : sweepTable(report));
     if (report.lines.some((one) => one.failed !== undefined)) process.exitCode = 1;
   });
+
+tokenCommands(program, {
+  client,
+  print: (text) => console.log(text),
+  say: (text) => console.error(text),
+  now: Date.now,
+});
 
 secretCommands(program, {
   config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),

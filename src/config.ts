@@ -52,6 +52,8 @@ export interface Config {
   /** Bytes that a checkout may take on disk. */
   readonly checkoutSize: number;
   readonly disk: DiskSettings;
+  /** Requests of one token to the API in a minute. */
+  readonly apiRate: number;
   readonly logLevel: string;
   readonly repositories: readonly Repository[];
   /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
@@ -156,6 +158,7 @@ export function readConfig(input: ConfigInput): Config {
     }),
     sweep: settings.sweep,
     sweepGrace: settings.sweepGrace,
+    apiRate: settings.apiRate,
     logLevel: settings.logLevel,
     repositories,
     firewall: settings.firewall,

@@ -1,17 +1,26 @@
 /** The one place that wires: adapters into rooms, rooms into a running Treehouse; and takes it all down again. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
+import { tokenKnower } from './access/issue.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
+import { containerUse } from './adapters/engine-use.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
 import { pinFiles } from './adapters/pin-files.ts';
 import { redisPlaces } from './adapters/redis-places.ts';
+import { redisReplays } from './adapters/redis-replays.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
+import { tokenFiles } from './adapters/token-files.ts';
+import { trailFiles } from './adapters/trail-files.ts';
+import { apiRoutes } from './api/api.ts';
+import { apiRouter, bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { wakeNow } from './converge/rest.ts';
@@ -35,7 +44,6 @@ import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
 import { convergeDeps } from './stages.ts';
 import { holdWalls } from './walls.ts';
-import { apiRouter } from './web/api.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen } from './web/server.ts';
 import { webhookRouter } from './webhook/receive.ts';
@@ -60,9 +68,14 @@ export interface Treehouse {
   stop(): Promise<void>;
 }
 
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+/** Of package.json. */
+const VERSION = (JSON.parse(readFileSync(path.join(PROJECT, 'package.json'), 'utf8')) as { version: string }).version;
 const clock: Clock = { now: () => Date.now() };
 /** A local repository is looked at this often: it costs one short git command. */
 const LOCAL_POLL_MS = 1_500;
+/** Wrong tokens from one address in a minute: far more than anyone mistypes, far fewer than guessing takes. */
+const GUESSES = 20;
 /** What others do to the host's rules is put right this soon. */
 const WALLS_MS = 30_000;
 
@@ -146,10 +159,16 @@ async function start(
     embedded: parts.embedded,
   });
   const pins = pinFiles(config.home);
+  const book = redisPlaces({ redis: connections });
+  const repositories = () => config.repositories;
+  const tokens = tokenFiles(config.home);
+  const trail = trailFiles(config.home);
+  const replays = redisReplays({ redis: connections });
+  undo.push(async () => replays.close());
   const admission = openAdmission({
     ...{ store, gateway, pins, clock, hints, log, repositories: config.repositories },
     host: { ...config.most, builds: config.concurrency },
-    book: redisPlaces({ redis: connections }),
+    book,
     residents: engineResidents(docker, instance),
     pausedBecause: budgets.pausedBecause,
     usualMemory: (name) => {
@@ -195,8 +214,21 @@ async function start(
       }),
       gatewayPageRouter({ store, wake, domain: config.domain }),
       apiRouter({
-        ...{ store, hints, pins, wake, adminToken: config.adminToken ?? adminToken?.value ?? '' },
-        sweep: (how) => rounds.sweeper.sweep(how),
+        ...{
+          store,
+          clock,
+          replays,
+          trail,
+          repositories,
+          version: VERSION,
+          limits: { requests: config.apiRate, guesses: GUESSES },
+        },
+        routes: apiRoutes({
+          ...{ store, hints, pins, wake, engine, tokens, clock, repositories, trail, book },
+          use: (container) => containerUse(docker, container),
+          sweep: (how) => rounds.sweeper.sweep(how),
+        }),
+        authenticate: bearer(tokenKnower({ tokens, clock, adminToken: config.adminToken ?? adminToken?.value ?? '' })),
       }),
     ],
     ready: async () => {

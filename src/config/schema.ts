@@ -130,6 +130,8 @@ export const fileSchema = z.strictObject({
   /** Seconds between two looks at everything: every branch of every repository, and all that Treehouse made. */
   sweep: z.coerce.number().int().min(1).max(86_400).default(60),
   sweepGrace: z.coerce.number().int().min(1).max(86_400).default(120),
+  /** Requests of one token to the API in a minute. */
+  apiRate: z.coerce.number().int().min(1).max(1_000_000).default(1_200),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   repositories: z.record(z.string(), repositorySchema).default({}),
   firewall: z.enum(['auto', 'on', 'off']).default('auto'),
@@ -184,6 +186,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_DISK_GRACE: 'diskGrace',
   TREEHOUSE_SWEEP: 'sweep',
   TREEHOUSE_SWEEP_GRACE: 'sweepGrace',
+  TREEHOUSE_API_RATE: 'apiRate',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
   TREEHOUSE_REGISTRY: 'registry',
   TREEHOUSE_FIREWALL: 'firewall',

@@ -101,6 +101,11 @@ export function buildId(now: number, random: number): BuildId {
   return `${now.toString(36)}${random.toString(36).padStart(2, '0')}` as BuildId;
 }
 
+/** @returns undefined where it is no build's id; else when the build began, milliseconds since the epoch. */
+export function parseBuildId(text: string): { readonly startedAt: number } | undefined {
+  return /^[0-9a-z]{3,13}$/.test(text) ? { startedAt: Number.parseInt(text.slice(0, -2), 36) } : undefined;
+}
+
 function slug(text: string, room: number, hashShort: boolean): string {
   const plain = text
     .normalize('NFKD')

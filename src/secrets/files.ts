@@ -1,9 +1,9 @@
 /** Files of `<home>/secrets`: whole or not at all, 0600, and changed by one process at a time. */
-import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TreehouseError } from '../errors.ts';
+import { writeWhole } from '../whole-file.ts';
 
 const LOCK_WAIT_MS = 5_000;
 
@@ -13,27 +13,6 @@ export async function readOwn(file: string): Promise<Buffer | undefined> {
     if (error.code === 'ENOENT') return undefined;
     throw new TreehouseError('secret-failed', `reading ${file} failed: ${error.message}`, { cause: error });
   });
-}
-
-/** Replaces a file, or with `fresh` makes it where there is none. */
-export async function writeWhole(file: string, content: string | Uint8Array, fresh = false): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
-  const aside = `${file}.${randomBytes(6).toString('hex')}.tmp`;
-  try {
-    const handle = await open(aside, 'wx', 0o600);
-    try {
-      await handle.writeFile(content);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
-    if (fresh) await link(aside, file);
-    else await rename(aside, file);
-  } finally {
-    await rm(aside, { force: true });
-  }
-  const folder = await open(path.dirname(file), 'r');
-  await folder.sync().finally(() => folder.close());
 }
 
 /** @throws `secret-failed` where others than its owner may read it. */

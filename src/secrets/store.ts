@@ -10,7 +10,8 @@ import type { RepositoryName } from '../domain/names.ts';
 import { repositoryName } from '../domain/names.ts';
 import type { Clock } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
-import { locked, readOwn, refuseOpen, writeWhole } from './files.ts';
+import { writeWhole } from '../whole-file.ts';
+import { locked, readOwn, refuseOpen } from './files.ts';
 import { KEY_BYTES, type Key, keyOf, type Sealed, sealedSchema } from './key.ts';
 import { checkNamed, describe, type Named } from './scope.ts';
 

@@ -1,9 +1,9 @@
 /** Previews as a table for people. */
 import Table from 'cli-table3';
 import pc from 'picocolors';
+import type { PreviewView } from '../api/schemas.ts';
 import { age } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
-import type { PreviewView } from '../web/api.ts';
 
 const COLOURS: Readonly<Record<PreviewView['state'], (text: string) => string>> = {
   live: pc.green,

@@ -1,9 +1,11 @@
 /** The API, from the command line's side. */
 
+import type { PreviewAct } from '../api/previews.ts';
+import type { PreviewView } from '../api/schemas.ts';
+import type { NewToken, TokenView } from '../api/tokens.ts';
 import type { BuildEvent } from '../domain/events.ts';
 import type { SweepReport } from '../domain/sweep.ts';
 import { TreehouseError } from '../errors.ts';
-import type { PreviewAct, PreviewView } from './api.ts';
 
 export interface Client {
   previews(): Promise<readonly PreviewView[]>;
@@ -11,10 +13,18 @@ export interface Client {
   events(id: string, build: string, after: string | null): Promise<EventPage>;
   act(act: PreviewAct, id: string): Promise<void>;
   sweep(options: { readonly dryRun: boolean }): Promise<SweepReport>;
+  tokens(): Promise<readonly TokenView[]>;
+  createToken(wanted: NewToken): Promise<TokenView & { readonly token: string }>;
+  revokeToken(id: string): Promise<void>;
 }
 
 export interface EventPage {
   readonly events: readonly (BuildEvent & { readonly cursor: string })[];
+  readonly next: string | null;
+}
+
+interface PreviewPage {
+  readonly previews: readonly PreviewView[];
   readonly next: string | null;
 }
 
@@ -24,10 +34,19 @@ const SWEEP_LIMIT = 600_000;
 
 /** @throws {TreehouseError} from each call, naming the server or repeating what it said. */
 export function createClient(options: { readonly url: string; readonly token: string }): Client {
-  async function call<T>(method: string, path: string, limit = LIMIT): Promise<T> {
+  async function call<T>(
+    method: string,
+    path: string,
+    { limit = LIMIT, body }: { readonly limit?: number; readonly body?: unknown } = {},
+  ): Promise<T> {
     const answer = await fetch(new URL(path, options.url), {
       method,
-      headers: { Authorization: `Bearer ${options.token}`, Accept: 'application/json' },
+      headers: {
+        Authorization: `Bearer ${options.token}`,
+        Accept: 'application/json',
+        ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(limit),
     }).catch((cause: unknown) => {
       throw new TreehouseError(
@@ -36,17 +55,30 @@ export function createClient(options: { readonly url: string; readonly token: st
         { cause },
       );
     });
-    const body = (await answer.json()) as T & { detail?: string };
-    if (!answer.ok) throw new TreehouseError('stopped', body.detail ?? `${options.url} answered ${answer.status}`);
-    return body;
+    if (answer.status === 204) return undefined as T;
+    const said = (await answer.json()) as T & { detail?: string };
+    if (!answer.ok) throw new TreehouseError('stopped', said.detail ?? `${options.url} answered ${answer.status}`);
+    return said;
   }
   const at = (id: string) => `/api/v1/previews/${encodeURIComponent(id)}`;
   return {
-    previews: async () => (await call<{ previews: PreviewView[] }>('GET', '/api/v1/previews')).previews,
+    async previews() {
+      const all: PreviewView[] = [];
+      let after: string | null = null;
+      do {
+        const page: PreviewPage = await call('GET', `/api/v1/previews${after === null ? '' : `?after=${after}`}`);
+        all.push(...page.previews);
+        after = page.next;
+      } while (after !== null);
+      return all;
+    },
     preview: (id) => call('GET', at(id)),
     events: (id, build, after) =>
       call('GET', `${at(id)}/builds/${encodeURIComponent(build)}/events${after === null ? '' : `?after=${after}`}`),
     act: async (act, id) => void (await call('POST', `${at(id)}/${act}`)),
-    sweep: ({ dryRun }) => call(dryRun ? 'GET' : 'POST', '/api/v1/sweep', SWEEP_LIMIT),
+    sweep: ({ dryRun }) => call(dryRun ? 'GET' : 'POST', '/api/v1/sweep', { limit: SWEEP_LIMIT }),
+    tokens: async () => (await call<{ tokens: TokenView[] }>('GET', '/api/v1/tokens')).tokens,
+    createToken: (body) => call('POST', '/api/v1/tokens', { body }),
+    revokeToken: (id) => call('DELETE', `/api/v1/tokens/${encodeURIComponent(id)}`),
   };
 }

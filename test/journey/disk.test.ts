@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { PreviewView } from '../../src/web/api.ts';
+import type { PreviewView } from '../../src/api/schemas.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { plainDockerfile } from '../support/stacks.ts';
 import { docker, serves, startWorld, until, type World } from '../support/treehouse.ts';

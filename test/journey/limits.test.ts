@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PreviewView } from '../../src/web/api.ts';
+import type { PreviewView } from '../../src/api/schemas.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { serves, startWorld, until, type World } from '../support/treehouse.ts';
 

@@ -1,13 +1,13 @@
 /** What an admin sees: the table of previews, and builds as they go. */
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { PreviewView } from '../../src/api/schemas.ts';
 import { age } from '../../src/domain/duration.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
 import { branchName, buildId, commitId, previewId } from '../../src/domain/names.ts';
 import { startProgress } from '../../src/terminal/progress.ts';
 import { statusTable } from '../../src/terminal/status.ts';
 import { sweepTable } from '../../src/terminal/sweep.ts';
-import type { PreviewView } from '../../src/web/api.ts';
 
 const COMMIT = commitId('0123456789'.repeat(4));
 const [MAIN, OTHER] = [previewId('shop', branchName('main')), previewId('shop', branchName('other'))];

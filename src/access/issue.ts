@@ -1,0 +1,59 @@
+/** Makes tokens, and knows them again. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Principal, Role } from '../domain/access.ts';
+import type { RepositoryName } from '../domain/names.ts';
+import type { Clock } from '../domain/ports.ts';
+import { isExpired, principalOf, type TokenRecord, type Tokens } from '../domain/tokens.ts';
+
+/** So that secret scanners find a token that was pushed, and people see what it is. */
+const PREFIX = 'treehouse';
+const FORM = /^treehouse_([a-z0-9]{8})_[A-Za-z0-9_-]{43}$/;
+
+export interface Wanted {
+  readonly name: string;
+  readonly role: Role;
+  readonly repositories: readonly RepositoryName[];
+  /** Milliseconds since the epoch. */
+  readonly expiresAt?: number | undefined;
+}
+
+/** The token is told this once; only its hash is kept. */
+export async function issueToken(
+  deps: { readonly tokens: Tokens; readonly clock: Clock },
+  wanted: Wanted,
+): Promise<{ readonly token: string; readonly record: TokenRecord }> {
+  const id = randomBytes(5).toString('hex').slice(0, 8);
+  const token = `${PREFIX}_${id}_${randomBytes(32).toString('base64url')}`;
+  const { name, role, repositories, expiresAt } = wanted;
+  const record: TokenRecord = {
+    ...{ id, name, role, repositories, hash: sha256(token).toString('hex'), createdAt: deps.clock.now() },
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  };
+  await deps.tokens.add(record);
+  return { token, record };
+}
+
+export interface KnowerDeps {
+  readonly tokens: Pick<Tokens, 'find'>;
+  readonly clock: Clock;
+  /** Of the home or the environment: an admin of everything, which no list shows. */
+  readonly adminToken: string;
+}
+
+/** Tells whose a token is. Hashes are compared, so that neither length nor content shows in the time it takes. */
+export function tokenKnower(deps: KnowerDeps): (token: string) => Promise<Principal | undefined> {
+  const own = sha256(deps.adminToken);
+  return async (token) => {
+    if (token === '') return undefined;
+    const hash = sha256(token);
+    if (timingSafeEqual(hash, own)) return { name: 'admin', role: 'admin', repositories: 'all' };
+    const id = FORM.exec(token)?.[1];
+    const record = id === undefined ? undefined : await deps.tokens.find(id);
+    if (!record || !timingSafeEqual(hash, Buffer.from(record.hash, 'hex'))) return undefined;
+    return isExpired(record, deps.clock.now()) ? undefined : principalOf(record);
+  };
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,31 @@
+/** `/api/v1`: every route there is. */
+
+import type { Sweep } from '../domain/sweep.ts';
+import type { Trail } from '../domain/trail.ts';
+import { type BuildReader, buildRoutes } from './builds.ts';
+import { type LiveDeps, liveRoutes } from './live.ts';
+import { type PreviewDeps, previewRoutes } from './previews.ts';
+import { type QueueDeps, queueRoutes } from './queue.ts';
+import type { Route } from './route.ts';
+import { sweepRoutes } from './sweep.ts';
+import { type TokenDeps, tokenRoutes } from './tokens.ts';
+import { trailRoutes } from './trail.ts';
+
+export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps {
+  readonly store: PreviewDeps['store'] & BuildReader;
+  readonly book: QueueDeps['book'];
+  readonly sweep: Sweep;
+  readonly trail: Pick<Trail, 'read'>;
+}
+
+export function apiRoutes(deps: ApiDeps): readonly Route[] {
+  return [
+    ...previewRoutes(deps),
+    ...buildRoutes(deps.store),
+    ...liveRoutes(deps),
+    ...queueRoutes(deps),
+    ...sweepRoutes(deps.sweep),
+    ...tokenRoutes(deps),
+    ...trailRoutes(deps.trail),
+  ];
+}

@@ -1,0 +1,137 @@
+/** Previews: what they are, and what can be asked of one. */
+import { z } from 'zod';
+import type { PreviewId } from '../domain/names.ts';
+import type { Hints, Pins, Store } from '../domain/ports.ts';
+import type { Attempt, PreviewRecord } from '../domain/preview.ts';
+import { listed, listQuery } from './list.ts';
+import { type Answer, type Route, refusal, route } from './route.ts';
+import { type BuildView, hintedSchema, next, type PreviewView, previewParam, previewSchema } from './schemas.ts';
+
+export interface PreviewDeps {
+  readonly store: Pick<Store, 'records' | 'requestRedeploy' | 'requestReset' | 'wantRest'> & {
+    builds(preview: PreviewId): Promise<readonly string[]>;
+  };
+  readonly hints: Hints;
+  readonly pins: Pins;
+  /** Resolves once it is sure to be woken. */
+  wake(id: PreviewId): Promise<void>;
+}
+
+/** What can be asked for one preview. */
+export const ACTS = ['redeploy', 'reset', 'sleep', 'wake', 'pin', 'unpin'] as const;
+export type PreviewAct = (typeof ACTS)[number];
+
+const SUMMARIES: Readonly<Record<PreviewAct, string>> = {
+  redeploy: 'Build and start the newest commit anew',
+  reset: 'Throw its data away: new volumes, seeded again',
+  sleep: 'Stop its containers until somebody visits it',
+  wake: 'Start its containers again',
+  pin: 'Keep it awake and there',
+  unpin: 'Let it sleep and go as others do',
+};
+
+export function previewRoutes(deps: PreviewDeps): readonly Route[] {
+  const acts: Readonly<Record<PreviewAct, (id: PreviewId) => Promise<unknown>>> = {
+    redeploy: (id) => deps.store.requestRedeploy(id).then(() => deps.hints.hint(id)),
+    reset: (id) => deps.store.requestReset(id).then(() => deps.hints.hint(id)),
+    sleep: (id) => deps.store.wantRest(id, true).then(() => deps.hints.hint(id)),
+    wake: (id) => deps.wake(id),
+    pin: (id) => deps.pins.pin(id),
+    unpin: (id) => deps.pins.unpin(id),
+  };
+  return [
+    route({
+      ...{ method: 'get', path: '/previews', name: 'listPreviews', group: 'previews', needs: 'read' },
+      scope: 'reachable',
+      summary: 'List previews',
+      query: listQuery,
+      answers: { 200: { what: 'A page of them.', schema: z.strictObject({ previews: z.array(previewSchema), next }) } },
+      async handle({ query, principal }) {
+        const [records, pins] = await Promise.all([deps.store.records(), deps.pins.all()]);
+        const page = listed(records, query, principal);
+        if (!page) return badCursor();
+        return { status: 200, body: { previews: page.records.map((one) => viewOf(one, pins)), next: page.next } };
+      },
+    }),
+    route({
+      ...{ method: 'get', path: '/previews/{id}', name: 'getPreview', group: 'previews', needs: 'read' },
+      scope: 'preview',
+      summary: 'One preview',
+      params: previewParam,
+      answers: {
+        200: {
+          what: 'It, with the builds of which the log is kept, newest first.',
+          schema: previewSchema.extend({ builds: z.array(z.string()) }).meta({ id: 'PreviewWithBuilds' }),
+        },
+      },
+      async handle({ about }) {
+        const [pins, builds] = await Promise.all([deps.pins.all(), deps.store.builds(about.id)]);
+        return { status: 200, body: { ...viewOf(about, pins), builds } };
+      },
+    }),
+    ...ACTS.map((act) =>
+      route({
+        ...{
+          method: 'post',
+          path: `/previews/{id}/${act}`,
+          name: `${act}Preview`,
+          group: 'previews',
+          needs: 'operate',
+        },
+        scope: 'preview',
+        act,
+        summary: SUMMARIES[act],
+        params: previewParam,
+        answers: { 202: { what: 'It was noted, and will be done.', schema: hintedSchema } },
+        async handle({ about }) {
+          await acts[act](about.id);
+          return { status: 202, body: { hinted: about.id } };
+        },
+      }),
+    ),
+  ];
+}
+
+/** A cursor that nobody was given, or was given for another order. */
+export function badCursor(): Answer {
+  const errors = [{ in: 'query', path: 'after', message: 'it is no cursor of this list' }];
+  return refusal(400, 'The request cannot be taken: query after: it is no cursor of this list.', { errors });
+}
+
+export function viewOf(record: PreviewRecord, pins: ReadonlySet<PreviewId>): PreviewView {
+  const { serving, attempt, wait } = record;
+  return {
+    id: record.id,
+    repository: record.repository,
+    branch: record.branch,
+    state: record.state,
+    reason: record.reason,
+    changedAt: timeOf(record.changedAt),
+    url: record.urls[0] ?? null,
+    urls: [...record.urls],
+    commit: serving?.commit ?? null,
+    since: serving ? timeOf(serving.since) : null,
+    position: wait?.position ?? null,
+    about: wait?.aboutMs === undefined ? null : Math.round(wait.aboutMs / 1_000),
+    pinned: pins.has(record.id),
+    expiresAt: record.expiresAt === undefined ? null : timeOf(record.expiresAt),
+    build: attempt ? viewOfAttempt(attempt) : null,
+  };
+}
+
+export function viewOfAttempt(attempt: Attempt): BuildView {
+  return {
+    id: attempt.build,
+    commit: attempt.commit,
+    startedAt: timeOf(attempt.startedAt),
+    stage: attempt.stage ?? null,
+    stages: Object.fromEntries(Object.entries(attempt.stages).map(([name, one]) => [name, one?.ms ?? null])),
+    outcome: attempt.outcome ?? null,
+    message: attempt.message ?? null,
+  };
+}
+
+/** Of milliseconds since the epoch. */
+export function timeOf(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,40 @@
+/** The audit trail, read. */
+import { z } from 'zod';
+import { reaches } from '../domain/access.ts';
+import type { Trail } from '../domain/trail.ts';
+import { timeOf } from './previews.ts';
+import { type Route, route } from './route.ts';
+
+const entrySchema = z
+  .strictObject({
+    at: z.iso.datetime(),
+    who: z.string(),
+    act: z.string(),
+    to: z.string(),
+    status: z.int(),
+  })
+  .meta({ id: 'TrailEntry' });
+
+export function trailRoutes(trail: Pick<Trail, 'read'>): readonly Route[] {
+  return [
+    route({
+      ...{ method: 'get', path: '/trail', name: 'readTrail', group: 'trail', needs: 'administer', scope: 'reachable' },
+      summary: 'Who did what, newest first',
+      query: z.strictObject({
+        before: z.iso.datetime().optional().meta({ description: '`at` of the last entry of the page before.' }),
+        limit: z.coerce.number().int().min(1).max(1_000).default(100),
+      }),
+      answers: {
+        200: { what: 'Of what the token reaches.', schema: z.strictObject({ entries: z.array(entrySchema) }) },
+      },
+      async handle({ query, principal }) {
+        const before = query.before === undefined ? {} : { before: Date.parse(query.before) };
+        const found = await trail.read({ ...before, count: query.limit });
+        const entries = found
+          .filter((one) => reaches(principal, one.repository))
+          .map(({ at, who, act, to, status }) => ({ at: timeOf(at), who, act, to, status }));
+        return { status: 200, body: { entries } };
+      },
+    }),
+  ];
+}

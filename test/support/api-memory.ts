@@ -1,0 +1,47 @@
+/** What the API keeps, in memory: for tests of what it answers. */
+import type { Answer } from '../../src/api/route.ts';
+import type { Replays } from '../../src/api/router.ts';
+import type { TokenRecord, Tokens } from '../../src/domain/tokens.ts';
+import type { Trail, TrailEntry } from '../../src/domain/trail.ts';
+
+export function memoryTokens(): Tokens {
+  const kept = new Map<string, TokenRecord>();
+  return {
+    all: async () => [...kept.values()],
+    find: async (id) => kept.get(id),
+    add: async (record) => void kept.set(record.id, record),
+    remove: async (id) => kept.delete(id),
+  };
+}
+
+export function memoryTrail(): Trail & { readonly entries: TrailEntry[] } {
+  const entries: TrailEntry[] = [];
+  return {
+    entries,
+    note: async (entry) => void entries.push(entry),
+    read: async ({ before = Number.POSITIVE_INFINITY, count }) =>
+      entries
+        .filter((one) => one.at < before)
+        .reverse()
+        .slice(0, count),
+  };
+}
+
+export function memoryReplays(): Replays {
+  const kept = new Map<string, { readonly fingerprint: string; answer?: Answer }>();
+  return {
+    async claim(key, fingerprint) {
+      const found = kept.get(key);
+      if (!found) {
+        kept.set(key, { fingerprint });
+        return 'mine';
+      }
+      return found.fingerprint === fingerprint ? (found.answer ?? 'busy') : 'other';
+    },
+    async keep(key, answer) {
+      const found = kept.get(key);
+      if (found) found.answer = answer;
+    },
+    release: async (key) => void kept.delete(key),
+  };
+}
