@@ -79,7 +79,7 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
     ...(embedded
       ? [
           registryOnDisk({
-            ...{ docker, gate, budget: budgets.registry, folder: path.join(home, 'registry') },
+            ...{ docker, clock, gate, budget: budgets.registry, folder: path.join(home, 'registry') },
             registry: createRegistry({ address: embedded.address }),
             collectGarbage: (signal) => embedded.collectGarbage(signal),
           }),

@@ -4,7 +4,7 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import { bytesOf, type DiskStore, type DiskThing } from '../domain/disk.ts';
 import { parsePreviewId } from '../domain/names.ts';
-import type { Engine, Registry } from '../domain/ports.ts';
+import type { Clock, Engine, Registry } from '../domain/ports.ts';
 import { orAway } from './engine-errors.ts';
 import { contentSize } from './folder-size.ts';
 import type { Gate } from './gate.ts';
@@ -12,6 +12,8 @@ import type { RegistryContents } from './registry.ts';
 
 /** Less than this is not worth being away for. */
 const GARBAGE_MIN = 2 ** 20;
+/** It collects once a day even where there is room. */
+const DAY_MS = 86_400_000;
 const GARBAGE = 'what no tag names any more';
 
 export interface RegistryOnDisk {
@@ -20,6 +22,7 @@ export interface RegistryOnDisk {
   readonly folder: string;
   readonly budget: number | undefined;
   readonly docker: Docker;
+  readonly clock: Clock;
   /** Passed by whoever pushes or asks, see `gated`. */
   readonly gate: Gate;
   /** Frees what no manifest names; it is away meanwhile. */
@@ -60,6 +63,8 @@ export function registryOnDisk(on: RegistryOnDisk): DiskStore {
 
   /** Bytes that the last collection left: manifests without a tag, which it does not take. */
   let stubborn = 0;
+  /** When it last collected. */
+  let collected = Number.NEGATIVE_INFINITY;
 
   async function unnamed(named: readonly DiskThing[]): Promise<number> {
     const blobs = await contentSize(path.join(inside, 'blobs'));
@@ -71,7 +76,9 @@ export function registryOnDisk(on: RegistryOnDisk): DiskStore {
   async function garbage(named: readonly DiskThing[]): Promise<readonly DiskThing[]> {
     const bytes = (await unnamed(named)) - stubborn;
     if (bytes < GARBAGE_MIN) return [];
-    return [{ name: GARBAGE, ref: GARBAGE, pieces: new Map([[GARBAGE, bytes]]), lastUsed: 0 }];
+    const isDue = Math.abs(on.clock.now() - collected) >= DAY_MS;
+    const goes = isDue ? { goes: 'it was not collected for a day' } : {};
+    return [{ name: GARBAGE, ref: GARBAGE, pieces: new Map([[GARBAGE, bytes]]), lastUsed: 0, ...goes }];
   }
 
   return {
@@ -89,6 +96,7 @@ export function registryOnDisk(on: RegistryOnDisk): DiskStore {
         if (one.ref === GARBAGE) {
           if (!(await on.gate.ifFree(() => on.collectGarbage(signal)))) continue;
           stubborn = await unnamed(await tags());
+          collected = on.clock.now();
           gone.push(one);
           continue;
         }

@@ -13,6 +13,8 @@ export interface DiskThing {
   readonly lastUsed: number;
   /** Why it stays, whatever the budget. */
   readonly kept?: string;
+  /** Why it goes, whatever the budget. */
+  readonly goes?: string;
   /** Whose converge must not run while it goes. */
   readonly preview?: PreviewId;
 }
@@ -77,10 +79,12 @@ export function whatGoes(stores: readonly StoreState[], short: ReadonlyMap<strin
   };
   for (const store of stores) {
     const { name, budget } = store;
+    for (const thing of store.things)
+      if (thing.goes !== undefined && thing.kept === undefined) take(store, thing, thing.goes);
     if (budget === undefined) continue;
     const count = counts.get(store);
     const cause = `${name} may take ${sizeText(budget)}, and it was unused the longest`;
-    for (const thing of removable(store.things)) {
+    for (const thing of removable(store.things).filter((one) => !gone.has(one))) {
       if ((count?.total() ?? 0) <= budget) break;
       take(store, thing, cause);
     }

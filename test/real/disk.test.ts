@@ -190,8 +190,10 @@ describe('the embedded registry, and what is pulled', () => {
 
   it('gives back the tags that no container runs, and then what no tag names; who asks meanwhile waits', async () => {
     const gate = createGate();
+    let now = Date.now();
+    const clock = { now: () => now };
     const store = registryOnDisk({
-      ...{ docker: engine, gate, registry: port, folder: path.join(home, 'registry'), budget: undefined },
+      ...{ docker: engine, clock, gate, registry: port, folder: path.join(home, 'registry'), budget: undefined },
       collectGarbage: (abort) => registry.collectGarbage(abort),
     });
     const live = await push('web', `live--${OWN}.1`, 2);
@@ -209,6 +211,7 @@ describe('the embedded registry, and what is pulled', () => {
 
       const [garbage] = (await store.look()).filter((one) => one.pieces.size === 1);
       expect(garbage && bytesOf([garbage])).toBeGreaterThan(3 * 2 ** 20 - 10_000);
+      expect(garbage?.goes).toBe('it was not collected for a day');
       const outside = gated(gate, dockerEngine(engine, INSTANCE), port);
       const collecting = clear(store);
       // It is stopped by now, or soon will be.
@@ -225,6 +228,12 @@ describe('the embedded registry, and what is pulled', () => {
       // Of what went, all but the layers of busybox, which others have too.
       expect(bytesOf(things) - bytesOf(after)).toBeGreaterThan(3 * 2 ** 20 - 10_000);
       await docker('rmi', gone).catch(() => undefined);
+      // More of it stays until the next day, unless there is no room.
+      await port.remove(`${OWN}/web`, (await push('web', `late--${OWN}.1`, 2)).split(':').at(-1) ?? '');
+      const due = async () => (await store.look()).map((one) => one.goes).filter((one) => one !== undefined);
+      expect(await due()).toEqual([]);
+      now += 86_400_000;
+      expect(await due()).toHaveLength(1);
       // What is left is whole.
       await docker('rm', container);
       await docker('rmi', '--force', live);

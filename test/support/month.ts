@@ -101,6 +101,8 @@ export async function startMonth(): Promise<Month> {
       TMPDIR: temporary,
       TREEHOUSE_DOMAIN: DOMAIN,
       TREEHOUSE_SWEEP_GRACE: '1',
+      TREEHOUSE_DISK_EVERY: '10',
+      TREEHOUSE_DISK_GRACE: '5',
     },
   });
   const url = `http://127.0.0.1:${port}`;

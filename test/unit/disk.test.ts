@@ -57,6 +57,15 @@ describe('over the budget', () => {
     expect(whatGoes([store('images', 0, [base, live])], NOBODY)).toEqual([]);
   });
 
+  it('what is of no use to anybody goes in any case, first of all, and counts', () => {
+    const waste = thing('waste', 9, 10, { goes: 'it was not collected for a day' });
+    const all = [thing('a', 1, 10), waste, thing('b', 2, 10)];
+    expect(namesOf(whatGoes([store('registry', undefined, all)], NOBODY))).toEqual(['waste']);
+    expect(namesOf(whatGoes([store('registry', 20, all)], NOBODY))).toEqual(['waste']);
+    expect(namesOf(whatGoes([store('registry', 10, all)], NOBODY))).toEqual(['waste', 'a']);
+    expect(whatGoes([store('registry', 99, [{ ...waste, kept: 'it was used lately' }])], NOBODY)).toEqual([]);
+  });
+
   it('a store without a budget keeps all, until its disk is short', () => {
     const cache = store('cache', undefined, [thing('x', 1, 10)], '/data');
     expect(whatGoes([cache], NOBODY)).toEqual([]);
