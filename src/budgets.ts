@@ -21,6 +21,7 @@ import type { ImageStore } from './domain/supply.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
 import type { Logger } from './log.ts';
 
+const HOME = 'Treehouse’s home';
 /** While builds wait for room. */
 const HURRY_MS = 10_000;
 
@@ -63,7 +64,13 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
   const mirrors = path.join(home, 'mirrors');
   for (const one of [builds, mirrors]) await mkdir(one, { recursive: true, mode: 0o700 });
   const engineData = options.isRemote ? '' : await dataOf(docker);
-  const folders = [home, ...(engineData === '' ? [] : [engineData])];
+  const folders = [
+    { path: home, name: HOME },
+    { path: builds, name: HOME },
+    { path: mirrors, name: HOME },
+    ...(engineData === '' ? [] : [{ path: engineData, name: 'the Docker engine' }]),
+  ];
+  const paths = folders.map((one) => one.path);
   const pulled = await pulledImages(home, clock, log);
   const watching = pulled.watching(options.engine, options.images);
   const gate = createGate();
@@ -99,7 +106,7 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
       const deps = {
         ...{ stores, level, worker, clock, log },
         // An engine elsewhere has a disk of its own, of which nothing is known.
-        diskOf: async (folder: string) => (folder === '' ? '' : diskOf(folder, folders)),
+        diskOf: async (folder: string) => (folder === '' ? '' : diskOf(folder, paths)),
         oldestWork: work.oldest,
       };
       const [everyMs, graceMs] = [settings.every * 1000, settings.grace * 1000];

@@ -2,14 +2,25 @@
 import { stat, statfs } from 'node:fs/promises';
 import type { Disk } from '../domain/disk.ts';
 
+/** A folder, and what people call what lies in it. */
+export interface Folder {
+  readonly path: string;
+  readonly name: string;
+}
+
 /** Each file system once, by the first of the folders that is on it. @throws where a folder is not there */
-export async function disksOf(folders: readonly string[]): Promise<readonly Disk[]> {
-  const found = new Map<number, string>();
-  for (const folder of folders) {
-    const { dev } = await stat(folder);
-    if (!found.has(dev)) found.set(dev, folder);
+export async function disksOf(folders: readonly Folder[]): Promise<readonly Disk[]> {
+  const found = new Map<number, Folder>();
+  for (const one of folders) {
+    const { dev } = await stat(one.path);
+    const other = found.get(dev);
+    found.set(dev, other ? { ...other, name: joined(other.name, one.name) } : one);
   }
   return Promise.all([...found.values()].map(diskAt));
+}
+
+function joined(names: string, one: string): string {
+  return names.includes(one) ? names : `${names} and ${one}`;
 }
 
 /** The first of `folders` that is on the same file system. */
@@ -19,10 +30,11 @@ export async function diskOf(folder: string, folders: readonly string[]): Promis
   return folder;
 }
 
-async function diskAt(path: string): Promise<Disk> {
+async function diskAt({ path, name }: Folder): Promise<Disk> {
   const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(path);
   return {
     path,
+    name,
     // As df counts: what is kept for root is nobody else's.
     size: (blocks - bfree + bavail) * bsize,
     free: bavail * bsize,

@@ -13,7 +13,7 @@ export async function namingDisk(deps: Pick<ConvergeDeps, 'fullest'>, error: unk
   const isSure = code === 'disk-full';
   if (!isSure && code !== undefined && !MAY_BE_FOR_IT.has(code)) return error;
   const disk = await deps.fullest();
-  if (!disk || (!isSure && !disk.isOut)) return error;
+  if (!disk || !(isSure ? disk.isNear : disk.isOut)) return error;
   const text = isSure ? `(${disk.text})` : `(${disk.text}: once there is room it is tried again)`;
   return new TreehouseError('disk-full', `${messageOf(error)} ${text}`, { kind: 'transient', cause: error });
 }

@@ -138,6 +138,8 @@ function countOf(things: readonly DiskThing[]): { total(): number; leave(thing: 
 export interface Disk {
   /** A folder on it, by which people know it. */
   readonly path: string;
+  /** For people who see no paths of the host: `Treehouse's home`. */
+  readonly name: string;
   /** Bytes that whoever is not root can have. */
   readonly size: number;
   readonly free: number;
@@ -192,7 +194,7 @@ export function tooFullText(disk: Disk, mark: HighWater): string {
   const least =
     (full ?? 0) < (at ?? 0) ? `with less than ${sizeText(mark.free)} free (TREEHOUSE_DISK_FREE)` : undefined;
   return (
-    `the disk of ${disk.path} is ${full} % full ${what}and builds wait ` +
+    `the disk of ${disk.name} is ${full} % full ${what}and builds wait ` +
     `${least ?? `from ${at} % on (TREEHOUSE_DISK_FULL)`}: free some space there, and they go on ` +
     `${least === undefined ? `below ${below} %` : 'by themselves'}`
   );
@@ -203,19 +205,23 @@ export interface Fullest {
   readonly text: string;
   /** Whether there is next to nothing left of it. */
   readonly isOut: boolean;
+  /** Whether there is so little left that work may well find no room. */
+  readonly isNear: boolean;
 }
 
 /** Of a disk with less room than this, what fails may have failed for that. */
 const OUT = 0.005;
+const NEAR = 0.1;
 
 /** Undefined where there are none. */
 export function fullestOf(disks: readonly Disk[]): Fullest | undefined {
   const [worst] = [...disks].sort((a, b) => fullness(b) - fullness(a));
   if (!worst) return undefined;
-  const { path, size, free, files } = worst;
+  const { name, size, free, files } = worst;
+  const full = fullness(worst);
   const isOfFiles = files > 1 - free / size;
   const left = isOfFiles ? 'can hold no more files' : `has ${sizeText(free)} free of ${sizeText(size)}`;
-  return { text: `the disk of ${path} ${left}`, isOut: fullness(worst) >= 1 - OUT };
+  return { text: `the disk of ${name} ${left}`, isOut: full >= 1 - OUT, isNear: full >= 1 - NEAR };
 }
 
 /** `3 GB`, as admins read it from `df -h`. */

@@ -25,7 +25,11 @@ beforeAll(async () => {
   await mkdir(path.join(home, 'builds'));
   await run('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', path.join(home, 'builds')]);
   repo = await makeRepo(folder, plainDockerfile('good'));
-  world = await startWorld({ repositories: { [repository]: repo.remote }, env: { TREEHOUSE_START_LIMIT: '4' }, home });
+  world = await startWorld({
+    repositories: { [repository]: repo.remote },
+    env: { TREEHOUSE_START_LIMIT: '4', TREEHOUSE_DISK_FREE: '6m' },
+    home,
+  });
   await world.pushed(repository, 'main');
   await serves(world, world.idOf(repository, 'main'), 'good');
 });

@@ -55,7 +55,7 @@ function store(
   };
 }
 
-const disks = async (): Promise<readonly Disk[]> => [{ path: '/home', size: 100, free, files: 0 }];
+const disks = async (): Promise<readonly Disk[]> => [{ path: '/home', name: '/home', size: 100, free, files: 0 }];
 
 function caretaker(...stores: DiskStore[]) {
   const level = openLevel({ disks, mark: MARK, log }, () => care.hurry());
@@ -196,18 +196,18 @@ describe('by itself', () => {
 describe('how full the disks are', () => {
   it('is the reason of the fullest, until it has room well below the mark', async () => {
     const full: Disk[] = [
-      { path: '/home', size: 100, free: 9, files: 0 },
-      { path: '/var/lib/docker', size: 100, free: 4, files: 0 },
+      { path: '/home', name: '/home', size: 100, free: 9, files: 0 },
+      { path: '/var/lib/docker', name: '/var/lib/docker', size: 100, free: 4, files: 0 },
     ];
     const level = openLevel({ disks: async () => full, mark: MARK, log });
     expect(await level.pausedBecause()).toMatch(/^the disk of \/var\/lib\/docker is 96 % full/);
-    full[1] = { path: '/var/lib/docker', size: 100, free: 50, files: 0 };
+    full[1] = { path: '/var/lib/docker', name: '/var/lib/docker', size: 100, free: 50, files: 0 };
     expect(await level.pausedBecause()).toMatch(/^the disk of \/home is 91 % full/);
-    full[0] = { path: '/home', size: 100, free: 13, files: 0 };
+    full[0] = { path: '/home', name: '/home', size: 100, free: 13, files: 0 };
     expect(await level.pausedBecause()).toMatch(/^the disk of \/home is 87 % full/);
-    full[0] = { path: '/home', size: 100, free: 16, files: 0 };
+    full[0] = { path: '/home', name: '/home', size: 100, free: 16, files: 0 };
     expect(await level.pausedBecause()).toBeUndefined();
-    full[0] = { path: '/home', size: 100, free: 13, files: 0 };
+    full[0] = { path: '/home', name: '/home', size: 100, free: 13, files: 0 };
     expect(await level.pausedBecause()).toBeUndefined();
   });
 
@@ -232,13 +232,15 @@ describe('what fails', () => {
   const [text, more] = ['the disk of /data has 0 B free of 50 GB', ' (the disk of /data has 0 B free of 50 GB'];
   const again = `${more}: once there is room it is tried again)`;
   it.each([
-    ['for want of room names the disk', 'disk-full', 'transient', false, `${more})`, 'disk-full'],
-    ['on a disk that is full may have failed for that', 'test-failed', 'terminal', true, again, 'disk-full'],
-    ['while there is room failed by itself', 'test-failed', 'terminal', false, '', 'test-failed'],
-    ['as no disk makes it fail stays as it is', 'refused-by-policy', 'terminal', true, '', 'refused-by-policy'],
-  ] as const)('%s', async (_what, code, kind, isOut, said, then) => {
+    ['for want of room names the disk', 'disk-full', 'transient', 'near', `${more})`, 'disk-full'],
+    ['for want of room elsewhere names none', 'disk-full', 'transient', 'far', '', 'disk-full'],
+    ['on a disk that is full may have failed for that', 'test-failed', 'terminal', 'out', again, 'disk-full'],
+    ['while there is room failed by itself', 'test-failed', 'terminal', 'near', '', 'test-failed'],
+    ['as no disk makes it fail stays as it is', 'refused-by-policy', 'terminal', 'out', '', 'refused-by-policy'],
+  ] as const)('%s', async (_what, code, kind, room, said, then) => {
     const error = new TreehouseError(code, 'it failed', { kind });
-    const named = await namingDisk({ fullest: async () => ({ text, isOut }) }, error);
+    const disk = { text, isOut: room === 'out', isNear: room !== 'far' };
+    const named = await namingDisk({ fullest: async () => disk }, error);
     expect(named).toMatchObject({
       code: then,
       message: `it failed${said}`,
@@ -249,7 +251,11 @@ describe('what fails', () => {
   it('is told by the fullest disk', async () => {
     free = 0;
     const level = openLevel({ disks, mark: MARK, log });
-    expect(await level.fullest()).toEqual({ text: 'the disk of /home has 0 B free of 100 B', isOut: true });
+    expect(await level.fullest()).toEqual({
+      text: 'the disk of /home has 0 B free of 100 B',
+      isOut: true,
+      isNear: true,
+    });
     expect(await openLevel({ disks: async () => [], mark: MARK, log }).fullest()).toBeUndefined();
   });
 });

@@ -193,7 +193,14 @@ describe('a disk', () => {
   const GB = 2 ** 30;
   const MARK = { full: 0.9, free: GB / 4 };
   const disk = (percent: number, more: Partial<Disk> = {}): Disk => {
-    return { path: '/var/lib/docker', size: 100 * GB, free: (100 - percent) * GB, files: 0, ...more };
+    return {
+      path: '/var/lib/docker',
+      name: '/var/lib/docker',
+      size: 100 * GB,
+      free: (100 - percent) * GB,
+      files: 0,
+      ...more,
+    };
   };
 
   it('is too full from the mark on, and not until it is well below again', () => {
@@ -236,7 +243,7 @@ describe('a disk', () => {
     });
     fc.assert(
       fc.property(state, fc.double({ min: 0.5, max: 0.99, noNaN: true }), ({ size, used }, full) => {
-        const one: Disk = { path: '/', size, free: Math.floor(size * (1 - used)), files: 0 };
+        const one: Disk = { path: '/', name: '/', size, free: Math.floor(size * (1 - used)), files: 0 };
         const mark = { full, free: 2 ** 20 };
         const then = { ...one, free: one.free + shortBy(one, mark) };
         expect(isTooFull(then, mark, true)).toBe(false);
