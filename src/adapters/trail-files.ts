@@ -32,12 +32,9 @@ export function trailFiles(home: string): Trail {
         for (const name of (await namesIn(folder)).sort().reverse()) {
           if (found.length >= count) break;
           const lines = (await readFile(path.join(folder, name), 'utf8')).split('\n');
-          found.push(
-            ...lines
-              .flatMap(entriesIn)
-              .filter((one) => one.at < before)
-              .reverse(),
-          );
+          const entries = lines.flatMap(entriesIn).filter((one) => one.at < before);
+          // Several processes add, each at its own pace.
+          found.push(...entries.reverse().sort((a, b) => b.at - a.at));
         }
         return found.slice(0, count);
       }),
