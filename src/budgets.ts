@@ -15,7 +15,7 @@ import { countWork } from './disk/at-work.ts';
 import { type Caretaker, startCaretaking } from './disk/caretaker.ts';
 import type { CaretakerDeps } from './disk/deps.ts';
 import { openLevel } from './disk/level.ts';
-import type { DiskSettings, Fullest } from './domain/disk.ts';
+import type { Disk, DiskSettings, Fullest } from './domain/disk.ts';
 import type { Clock, Engine, Registry } from './domain/ports.ts';
 import type { ImageStore } from './domain/supply.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
@@ -50,6 +50,7 @@ export interface Budgets {
   readonly registry: Registry | undefined;
   /** See HouseDeps. */
   pausedBecause(): Promise<string | undefined>;
+  disks(): Promise<readonly Disk[]>;
   /** See ConvergeDeps. */
   fullest(): Promise<Fullest | undefined>;
   /** To be told of each converge: what was used since it began stays. */
@@ -100,6 +101,7 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
     images: watching.images,
     registry: passing?.registry ?? options.registry,
     pausedBecause: level.pausedBecause,
+    disks: () => disksOf(folders),
     fullest: level.fullest,
     during: work.during,
     keep(worker) {

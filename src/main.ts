@@ -31,6 +31,10 @@ import type { Clock } from './domain/ports.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
+import { countedEngine, countedGateway } from './metrics/counted.ts';
+import { followAll } from './metrics/follow.ts';
+import { createMeter } from './metrics/meter.ts';
+import { metricsRouter } from './metrics/router.ts';
 import { keepNeighbours } from './neighbours.ts';
 import { startParts } from './parts.ts';
 import { openAdmission } from './queue/admission.ts';
@@ -129,11 +133,20 @@ async function start(
 
   const parts = await startParts(config, { log, signal, undo, onGatewayBack: () => void tellOfSleepers() });
   const { registryAddress } = parts;
-  const { gateway } = parts.nginx;
 
   const connections = redisConnections(parts.redisUrl, log);
   const store = openStore({ redis: connections, clock, log });
   undo.push(() => store.close());
+  const book = redisPlaces({ redis: connections });
+  const meter = createMeter({
+    records: () => store.records(),
+    queueing: () => book.read(),
+    visits: () => parts.nginx.gateway.visits(),
+    disks: () => budgets.disks(),
+    now: clock.now,
+  });
+  undo.push(followAll((how) => store.follow(how), meter.event, log));
+  const gateway = countedGateway(parts.nginx.gateway, meter);
   const keys = redisThings({ redis: connections });
   undo.push(async () => keys.close());
   const hints = openHints({ redis: connections });
@@ -152,14 +165,14 @@ async function start(
   });
   const builds = path.join(config.home, 'builds');
   const budgets = await openBudgets({
-    ...{ settings: config.disk, home: config.home, builds, instance, docker, engine, git, clock, log },
+    ...{ settings: config.disk, home: config.home, builds, instance, docker, git, clock, log },
+    engine: countedEngine(engine, meter),
     isRemote: remoteEngine(config.dockerHost) !== undefined,
     images: engineImages(docker),
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
     embedded: parts.embedded,
   });
   const pins = pinFiles(config.home);
-  const book = redisPlaces({ redis: connections });
   const repositories = () => config.repositories;
   const tokens = tokenFiles(config.home);
   const trail = trailFiles(config.home);
@@ -203,6 +216,7 @@ async function start(
     }
   }
 
+  const authenticate = bearer(tokenKnower({ tokens, clock, adminToken: config.adminToken ?? adminToken?.value ?? '' }));
   const app = createApp({
     routers: [
       webhookRouter({
@@ -211,6 +225,7 @@ async function start(
         store,
         hints,
         log,
+        onAnswered: meter.delivery,
       }),
       gatewayPageRouter({ store, wake, domain: config.domain }),
       apiRouter({
@@ -228,8 +243,9 @@ async function start(
           use: (container) => containerUse(docker, container),
           sweep: (how) => rounds.sweeper.sweep(how),
         }),
-        authenticate: bearer(tokenKnower({ tokens, clock, adminToken: config.adminToken ?? adminToken?.value ?? '' })),
+        authenticate,
       }),
+      metricsRouter(meter, authenticate),
     ],
     ready: async () => {
       const parts = { redis: store.records(), engine: docker.ping(), gateway: gateway.routes() };
@@ -243,6 +259,7 @@ async function start(
 
   const rounds = startRounds({
     ...{ config, docker, engine, deps, connections, hints, admission, budgets, pins, keys, secrets, localPollMs, undo },
+    onSwept: meter.swept,
   });
 
   return {

@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
 import type { Engine, Pins } from './domain/ports.ts';
+import type { SweepLine } from './domain/sweep.ts';
 import type { OpenAdmission } from './queue/admission.ts';
 import { startExpiring } from './queue/expire.ts';
 import type { HintQueue } from './queue/hints.ts';
@@ -37,6 +38,7 @@ export interface RoundsInput {
   readonly keys: RedisThings;
   readonly secrets: Parameters<typeof secretsPlace>[0];
   readonly localPollMs: number;
+  onSwept(lines: readonly SweepLine[]): void;
   readonly undo: (() => Promise<unknown>)[];
 }
 
@@ -84,6 +86,7 @@ export function startRounds(input: RoundsInput): Rounds {
       ],
       allPullRequests: () => keys.pullRequests(),
       onHeads: (repository, heads) => poller.begin(repository, heads),
+      onSwept: input.onSwept,
     },
     { everyMs: config.sweep * 1000, graceMs: config.sweepGrace * 1000 },
   );

@@ -2,7 +2,7 @@
 import type { PullRequestFact } from '../domain/desired.ts';
 import type { Branch, Commit, PreviewId } from '../domain/names.ts';
 import type { Engine, Gateway, Git, Hints, Repository, Store } from '../domain/ports.ts';
-import type { Inventory, Place } from '../domain/sweep.ts';
+import type { Inventory, Place, SweepLine } from '../domain/sweep.ts';
 import type { Logger } from '../log.ts';
 
 export interface SweepDeps {
@@ -26,5 +26,7 @@ export interface SweepDeps {
   };
   /** Told of the branches that a sweep saw and hinted where they had moved. */
   onHeads?(repository: Repository, heads: ReadonlyMap<Branch, Commit>): void;
+  /** Told of what was done, and what could not be. */
+  onSwept?(lines: readonly SweepLine[]): void;
   readonly log: Logger;
 }

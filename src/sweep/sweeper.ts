@@ -41,6 +41,7 @@ export function startSweeping(deps: SweepDeps, options: SweeperOptions): Sweeper
       }
     }
     report(lines);
+    deps.onSwept?.(lines);
     return { dryRun, lines };
   }
 

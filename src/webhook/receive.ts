@@ -15,6 +15,8 @@ export interface ReceiverDeps {
   readonly repositories: readonly Repository[];
   readonly store: Pick<Store, 'know' | 'notePullRequest'>;
   readonly hints: Hints;
+  /** Told of each delivery, by GitHub's name of its event. */
+  onAnswered?(event: string | undefined, outcome: string): void;
   readonly log: Logger;
   readonly limits?: Partial<ReceiverLimits>;
 }
@@ -100,10 +102,13 @@ export function webhookRouter(deps: ReceiverDeps): Router {
       const { status, body, ...logged } = await take(req);
       res.status(status).json({ ...body, ...named });
       deps.log.info(note({ status, ...logged }), 'delivery answered');
+      deps.onAnswered?.(event, logged.outcome);
     } catch (error) {
       const refusal = error instanceof Refusal ? error : new Refusal(500, 'the delivery could not be handled', error);
       const { status, message: reason, cause } = refusal;
       const outcome = typeof status === 'number' && status >= 500 ? 'failed' : 'refused';
+      // Anybody can knock, with any word for an event.
+      deps.onAnswered?.(undefined, outcome);
       const fields = note({ status, outcome, reason, ...(cause === undefined ? {} : { err: cause }) });
       if (outcome === 'failed') deps.log.error(fields, 'delivery answered');
       else deps.log.warn(fields, 'delivery answered');
