@@ -30,6 +30,7 @@ export type FaultCode =
   | 'secret-failed'
   | 'process-failed'
   | 'superseded'
+  | 'cancelled'
   | 'stopped';
 
 /** A failure with a code to branch on and a message to show. */

@@ -23,6 +23,8 @@ export interface StoreKeys {
   readonly uses: string;
   /** Set: previews for which someone asked for new data. */
   readonly resets: string;
+  /** Set: previews whose build someone wants to end. */
+  readonly cancels: string;
   /** Set: previews that are to sleep. */
   readonly resting: string;
   /** Set: those of them that are to give their memory back. */
@@ -47,6 +49,7 @@ export function storeKeys(prefix: string): StoreKeys {
     aside: `${prefix}:aside`,
     uses: `${prefix}:uses`,
     resets: `${prefix}:resets`,
+    cancels: `${prefix}:cancels`,
     resting: `${prefix}:resting`,
     deep: `${prefix}:deep`,
     slept: (preview) => `${prefix}:slept:${preview}`,

@@ -195,6 +195,14 @@ export function openStore(options: StoreOptions): RedisStore {
         await connection.srem(keys.resets, id);
       }),
 
+    requestCancel: (id) =>
+      asking(`asking for the end of a build of ${id}`, async () => {
+        await connection.sadd(keys.cancels, id);
+      }),
+    takeCancel: (id) =>
+      asking(`looking for a request to end a build of ${id}`, async () => {
+        return (await connection.srem(keys.cancels, id)) === 1;
+      }),
     rest: (id) =>
       asking(`reading whether ${id} sleeps`, async () => {
         const [wanted, deep, slept] = await Promise.all([

@@ -16,7 +16,7 @@ const SCAN_COUNT = 1_000;
 export function redisThings(options: { readonly redis: Connections; readonly prefix?: string }): RedisThings {
   const prefix = options.prefix ?? 'treehouse';
   const keys = storeKeys(prefix);
-  const sets = [keys.redeploys, keys.resets, keys.resting, keys.deep];
+  const sets = [keys.redeploys, keys.resets, keys.cancels, keys.resting, keys.deep];
   const connection = options.redis.quick();
   const asking = asker(options.redis, connection);
 

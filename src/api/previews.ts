@@ -2,13 +2,16 @@
 import { z } from 'zod';
 import type { PreviewId } from '../domain/names.ts';
 import type { Hints, Pins, Store } from '../domain/ports.ts';
-import type { Attempt, PreviewRecord } from '../domain/preview.ts';
+import { type Attempt, knownHead, type PreviewRecord } from '../domain/preview.ts';
 import { listed, listQuery } from './list.ts';
 import { type Answer, type Route, refusal, route } from './route.ts';
 import { type BuildView, hintedSchema, next, type PreviewView, previewParam, previewSchema } from './schemas.ts';
 
 export interface PreviewDeps {
-  readonly store: Pick<Store, 'records' | 'requestRedeploy' | 'requestReset' | 'wantRest'> & {
+  readonly store: Pick<
+    Store,
+    'records' | 'requestRedeploy' | 'requestReset' | 'requestCancel' | 'wantRest' | 'setAside'
+  > & {
     builds(preview: PreviewId): Promise<readonly string[]>;
   };
   readonly hints: Hints;
@@ -18,26 +21,45 @@ export interface PreviewDeps {
 }
 
 /** What can be asked for one preview. */
-export const ACTS = ['redeploy', 'reset', 'sleep', 'wake', 'pin', 'unpin'] as const;
+export const ACTS = ['redeploy', 'cancel', 'reset', 'sleep', 'wake', 'pin', 'unpin', 'down'] as const;
 export type PreviewAct = (typeof ACTS)[number];
+
+/** @returns why it cannot be done */
+type Act = (record: PreviewRecord, who: string) => Promise<string | undefined>;
 
 const SUMMARIES: Readonly<Record<PreviewAct, string>> = {
   redeploy: 'Build and start the newest commit anew',
+  cancel: 'End the build under way; what serves goes on',
   reset: 'Throw its data away: new volumes, seeded again',
   sleep: 'Stop its containers until somebody visits it',
   wake: 'Start its containers again',
   pin: 'Keep it awake and there',
   unpin: 'Let it sleep and go as others do',
+  down: 'Remove it with its data, until its branch moves on or somebody asks for a build',
 };
 
 export function previewRoutes(deps: PreviewDeps): readonly Route[] {
-  const acts: Readonly<Record<PreviewAct, (id: PreviewId) => Promise<unknown>>> = {
-    redeploy: (id) => deps.store.requestRedeploy(id).then(() => deps.hints.hint(id)),
-    reset: (id) => deps.store.requestReset(id).then(() => deps.hints.hint(id)),
-    sleep: (id) => deps.store.wantRest(id, true).then(() => deps.hints.hint(id)),
-    wake: (id) => deps.wake(id),
-    pin: (id) => deps.pins.pin(id),
-    unpin: (id) => deps.pins.unpin(id),
+  const { store, hints, pins } = deps;
+  const noted = async (id: PreviewId, note: Promise<void>): Promise<undefined> => {
+    await note;
+    await hints.hint(id);
+  };
+  const acts: Readonly<Record<PreviewAct, Act>> = {
+    redeploy: ({ id }) => noted(id, store.requestRedeploy(id)),
+    async cancel({ id, attempt }) {
+      if (attempt === undefined || attempt.outcome !== undefined) return 'No build of it is under way.';
+      return noted(id, store.requestCancel(id));
+    },
+    reset: ({ id }) => noted(id, store.requestReset(id)),
+    sleep: ({ id }) => noted(id, store.wantRest(id, true)),
+    wake: ({ id }) => deps.wake(id).then(() => undefined),
+    pin: ({ id }) => pins.pin(id).then(() => undefined),
+    unpin: ({ id }) => pins.unpin(id).then(() => undefined),
+    async down(record, who) {
+      const commit = knownHead(record);
+      if (commit === undefined) return 'Nothing of it was built yet.';
+      return noted(record.id, store.setAside(record, { commit, cause: `${who} took it down` }));
+    },
   };
   return [
     route({
@@ -82,10 +104,13 @@ export function previewRoutes(deps: PreviewDeps): readonly Route[] {
         act,
         summary: SUMMARIES[act],
         params: previewParam,
-        answers: { 202: { what: 'It was noted, and will be done.', schema: hintedSchema } },
-        async handle({ about }) {
-          await acts[act](about.id);
-          return { status: 202, body: { hinted: about.id } };
+        answers: {
+          202: { what: 'It was noted, and will be done.', schema: hintedSchema },
+          409: { what: 'There is nothing to do it to.' },
+        },
+        async handle({ about, principal }) {
+          const why = await acts[act](about, principal.name);
+          return why === undefined ? { status: 202, body: { hinted: about.id } } : refusal(409, why);
         },
       }),
     ),

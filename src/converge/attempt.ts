@@ -53,6 +53,8 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
     anew: input.anew,
     signal: AbortSignal.any([input.context.signal, overtaken.signal]),
   });
+  // Meant for a build before this one.
+  await deps.store.takeCancel(input.preview.id);
   const stopWatching = watchForNewer(deps, input, overtaken);
   const { cause } = input;
   await run.emit({ type: 'build.started', commit: input.commit, cause, ...(input.reset ? { resets: true } : {}) });
@@ -208,6 +210,10 @@ function watchForNewer(deps: ConvergeDeps, input: AttemptInput, overtaken: Abort
     try {
       do {
         again = false;
+        if (await deps.store.takeCancel(input.preview.id)) {
+          overtaken.abort(new TreehouseError('cancelled', 'somebody cancelled it; a redeploy begins it again'));
+          return;
+        }
         const desired = await observeDesired(deps, input.preview, input.repository, input.context.signal);
         if (over) return;
         if (desired.kind === 'absent') overtaken.abort(new TreehouseError('superseded', desired.cause));

@@ -150,6 +150,10 @@ export interface Store {
   requestReset(id: PreviewId): Promise<void>;
   resetWanted(id: PreviewId): Promise<boolean>;
   forgetReset(id: PreviewId): Promise<void>;
+  /** Someone wants the build under way to end. */
+  requestCancel(id: PreviewId): Promise<void>;
+  /** True once for each request. */
+  takeCancel(id: PreviewId): Promise<boolean>;
   rest(id: PreviewId): Promise<Rest>;
   /** It is to sleep, or no more. */
   wantRest(id: PreviewId, wanted: boolean): Promise<void>;

@@ -65,6 +65,11 @@ export function newRecord(key: PreviewKey, now: number): PreviewRecord {
   return { ...key, state: 'waiting', reason: 'waiting to be looked at', changedAt: now, urls: [] };
 }
 
+/** The branch's head, as far as the record tells; a branch that went back to what serves had no build of it. */
+export function knownHead({ state, serving, attempt }: PreviewRecord): Commit | undefined {
+  return state === 'live' ? serving?.commit : (attempt?.commit ?? serving?.commit);
+}
+
 /** A red commit stays red: it is tried again when someone asks, or when there is another. */
 export function hasFailed(record: PreviewRecord | undefined, commit: Commit): boolean {
   const last = record?.attempt;

@@ -11,7 +11,7 @@ import {
 } from '../domain/admission.ts';
 import type { PreviewId } from '../domain/names.ts';
 import type { Admission, Asking, Hints, Store } from '../domain/ports.ts';
-import type { PreviewRecord } from '../domain/preview.ts';
+import { knownHead, type PreviewRecord } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { type HouseDeps, lookAtHouse, type Sight } from './house.ts';
@@ -122,7 +122,7 @@ export function openAdmission(deps: AdmissionDeps): OpenAdmission {
 
   async function askForRoom(record: PreviewRecord, { id, act, cause }: MakesRoom): Promise<void> {
     asked.set(id, clock.now());
-    const commit = record.attempt?.commit ?? record.serving?.commit;
+    const commit = knownHead(record);
     if (act === 'sleep') await (countsMemory ? store.wantDeepRest(id) : store.wantRest(id, true));
     else if (commit === undefined) return;
     else await store.setAside(record, { commit, cause });

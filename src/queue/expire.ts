@@ -2,6 +2,7 @@
 import { age } from '../domain/duration.ts';
 import type { PreviewId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
+import { knownHead } from '../domain/preview.ts';
 import { type Ageing, ageing } from '../domain/ttl.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -62,7 +63,7 @@ export function startExpiring(options: ExpireOptions): { stop(): Promise<void> }
   }
 
   async function expire({ record }: Ageing): Promise<void> {
-    const commit = record.attempt?.commit ?? record.serving?.commit;
+    const commit = knownHead(record);
     const cause = `nobody used it for ${age(ttlOf(record) ?? 0)}`;
     if (commit === undefined) return;
     await store.setAside(record, { commit, cause });

@@ -15,6 +15,10 @@ const ACTS: Readonly<Record<PreviewAct, Act>> = {
     what: 'build and start the newest commit anew',
     said: (id) => `${id} is being built anew; treehouse logs -f ${id} shows it`,
   },
+  cancel: {
+    what: 'end the build under way; what serves goes on',
+    said: (id) => `the build of ${id} ends; treehouse redeploy ${id} begins it again`,
+  },
   reset: {
     what: 'throw its data away: new volumes, seeded again',
     said: (id) => `${id} gets new data; treehouse logs -f ${id} shows it`,
@@ -30,6 +34,11 @@ const ACTS: Readonly<Record<PreviewAct, Act>> = {
     said: (id) => `${id} is pinned; treehouse unpin ${id} ends that`,
   },
   unpin: { what: 'let it sleep and go as others do', said: (id) => `${id} is not pinned any more` },
+  down: {
+    what: 'remove it with its data, until its branch moves on or somebody asks for a build',
+    said: (id) => `${id} is being removed; the next push to its branch, or treehouse redeploy ${id}, brings it back`,
+    lost: (id) => `${id} goes, and all its data.`,
+  },
 };
 
 export interface ActsDeps {

@@ -69,6 +69,8 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
     records.set(main.id, eventsOf(main).reduce(transition, main));
     const late = recordOf(repository, 'late');
     records.set(late.id, late);
+    const busy = recordOf(repository, 'busy');
+    records.set(busy.id, eventsOf(busy).slice(0, 2).reduce(transition, busy));
   }
   const pinned = new Set<PreviewRecord['id']>();
   const tokens = memoryTokens();
@@ -84,6 +86,8 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
       records: async () => [...records.values()],
       requestRedeploy: async () => undefined,
       requestReset: async () => undefined,
+      requestCancel: async () => undefined,
+      setAside: async () => undefined,
       wantRest: async () => undefined,
       builds: async () => [BUILD],
       read: async (preview, build, { after, count }) => {

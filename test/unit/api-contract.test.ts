@@ -51,11 +51,16 @@ const FILLED: Readonly<Record<string, string>> = {
   owner: 'acme',
   name: 'shop',
 };
+/** What takes a preview with a build under way. */
+function filledFor(one: Route): Readonly<Record<string, string>> {
+  return one.name === 'cancelPreview' ? { ...FILLED, id: 'busy--shop' } : FILLED;
+}
+
 const BODIES: Readonly<Record<string, unknown>> = {
   createToken: { name: 'CI', role: 'reader', repositories: ['acme/shop'], expiresAt: '2033-01-01T00:00:00.000Z' },
 };
 
-function pathOf(one: Route, filled: Readonly<Record<string, string>> = FILLED): string {
+function pathOf(one: Route, filled: Readonly<Record<string, string>> = filledFor(one)): string {
   return `${BASE}${one.path.replaceAll(/\{(\w+)\}/g, (_all, name: string) => filled[name] ?? 'x')}`;
 }
 

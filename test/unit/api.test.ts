@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenKnower } from '../../src/access/issue.ts';
 import { type ApiDeps, apiRoutes } from '../../src/api/api.ts';
 import { apiRouter, bearer } from '../../src/api/router.ts';
+import type { SetAside } from '../../src/domain/desired.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
 import {
   type Branch,
@@ -55,6 +56,7 @@ function memory() {
   const redeploys: PreviewId[] = [];
   const pinned = new Set<PreviewId>();
   const resets: PreviewId[] = [];
+  const asides: [PreviewId, SetAside][] = [];
   const rests: [PreviewId, boolean][] = [];
   const woken: PreviewId[] = [];
   const hinted: PreviewId[] = [];
@@ -77,6 +79,8 @@ function memory() {
     records: async () => [...records.values()],
     requestRedeploy: async (id) => void redeploys.push(id),
     requestReset: async (id) => void resets.push(id),
+    requestCancel: async () => undefined,
+    setAside: async (key, aside) => void asides.push([key.id, aside]),
     wantRest: async (id, wanted) => void rests.push([id, wanted]),
     builds: async (id) => (id === 'main--shop' ? [BUILD] : []),
     read: async (_preview, build, { after, count }) =>
@@ -97,6 +101,7 @@ function memory() {
     store,
     redeploys,
     resets,
+    asides,
     rests,
     woken,
     hinted,
@@ -312,6 +317,23 @@ describe('a reset', () => {
     expect(world.resets).toEqual(['main--shop']);
     expect(world.hinted.splice(0)).toEqual(['main--shop']);
     expect((await ask('/api/v1/previews/none--shop/reset', { method: 'POST' })).status).toBe(404);
+  });
+});
+
+describe('down', () => {
+  it('sets the branch aside at its commit, by name of who asked', async () => {
+    expect((await ask('/api/v1/previews/main--shop/down', { method: 'POST' })).status).toBe(202);
+    expect(world.asides.splice(0)).toEqual([['main--shop', { commit: COMMIT, cause: 'admin took it down' }]]);
+    expect(world.hinted.splice(0)).toEqual(['main--shop']);
+    const none = await ask('/api/v1/previews/feature-a--shop/down', { method: 'POST' });
+    expect([none.status, none.body.detail]).toEqual([409, 'Nothing of it was built yet.']);
+  });
+});
+
+describe('a cancellation', () => {
+  it('is of a build that is under way', async () => {
+    const { status, body } = await ask('/api/v1/previews/main--shop/cancel', { method: 'POST' });
+    expect([status, body.detail]).toEqual([409, 'No build of it is under way.']);
   });
 });
 
