@@ -63,24 +63,32 @@ export async function hostShares(options: SharesOptions): Promise<Shares> {
     watched = new Map(all.flatMap((one) => (one ? [[one.id, one]] : [])));
   }
 
+  async function look(): Promise<readonly Taken[]> {
+    const all = await Promise.all(
+      [...watched.values()].map(async (one): Promise<Taken | undefined> => {
+        const cpu = await cpuSeconds(groups, mount, one.id);
+        if (cpu === undefined) return undefined;
+        return { container: one.id, ...one.of, cpu, log: await one.log(), share: one.share };
+      }),
+    );
+    return all.filter((one) => one !== undefined);
+  }
+
   return {
     cores,
     busy,
     async taken(anew) {
       if (anew) await refresh();
-      const all = await Promise.all(
-        [...watched.values()].map(async (one): Promise<Taken | undefined> => {
-          const cpu = await cpuSeconds(groups, mount, one.id);
-          if (cpu === undefined) return undefined;
-          return { container: one.id, ...one.of, cpu, log: await one.log(), share: one.share };
-        }),
-      );
-      const seen = all.filter((one) => one !== undefined);
-      if (seen.length === 0 && watched.size > 0 && !anew) {
-        const file = cpuFile(groups, mount, [...watched.keys()][0] ?? '');
-        throw new TreehouseError('bad-config', `the kernel's counts of containers are not at ${file}: mount ${mount}`);
-      }
-      return seen;
+      const seen = await look();
+      if (seen.length > 0 || watched.size === 0 || anew) return seen;
+      // All of them may have ended, as when the last preview falls asleep.
+      const before = new Set(watched.keys());
+      await refresh();
+      const again = await look();
+      const still = [...watched.keys()].find((id) => before.has(id));
+      if (again.length > 0 || still === undefined) return again;
+      const file = cpuFile(groups, mount, still);
+      throw new TreehouseError('bad-config', `the kernel's counts of containers are not at ${file}: mount ${mount}`);
     },
     async give(id, share) {
       const one = watched.get(id);

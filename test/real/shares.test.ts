@@ -103,3 +103,10 @@ it('says where it looked when the kernel shows no counts', async () => {
   await shares.taken(true);
   await expect(shares.taken(false)).rejects.toThrow(/counts of containers are not at \/nonexistent\/.*: mount /);
 });
+
+it('does not take it for the kernel that all have ended', async () => {
+  const mine = await hostShares({ docker: engine, instance });
+  await mine.taken(true);
+  await docker('rm', '-f', containers.pop() ?? '');
+  expect(await mine.taken(false)).toEqual([]);
+});
