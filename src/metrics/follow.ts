@@ -16,6 +16,7 @@ export function followAll(
   follow: (options: { readonly signal: AbortSignal; readonly after?: string }) => AsyncIterable<Stored>,
   take: (event: BuildEvent) => void,
   log: Logger,
+  againMs = AGAIN_MS,
 ): () => Promise<void> {
   const over = new AbortController();
   const { signal } = over;
@@ -30,7 +31,7 @@ export function followAll(
       } catch (error) {
         log.debug({ reason: messageOf(error) }, 'events are not counted for now');
       }
-      await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined);
+      await delay(againMs, undefined, { signal }).catch(() => undefined);
     }
   })();
   return async () => {

@@ -132,6 +132,7 @@ it('goes on with the stream where it broke off, until it is ended', async () => 
     },
     () => undefined,
     keptLog().log,
+    1,
   );
   await seen;
   await end();
