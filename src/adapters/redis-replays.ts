@@ -1,6 +1,7 @@
 /** Answers by Idempotency-Key, in Redis. */
+
+import type { Replays } from '../api/once.ts';
 import type { Answer } from '../api/route.ts';
-import type { Replays } from '../api/router.ts';
 import { asker, type Connections } from './redis-keys.ts';
 
 /** Seconds for which a request may be sent again. */

@@ -9,6 +9,7 @@ const entrySchema = z
   .strictObject({
     at: z.iso.datetime(),
     who: z.string(),
+    token: z.string().meta({ description: 'Its id, since two may have one name; admin: the token of the home.' }),
     act: z.string(),
     to: z.string(),
     status: z.int(),
@@ -32,7 +33,7 @@ export function trailRoutes(trail: Pick<Trail, 'read'>): readonly Route[] {
         const found = await trail.read({ ...before, count: query.limit });
         const entries = found
           .filter((one) => reaches(principal, one.repository))
-          .map(({ at, who, act, to, status }) => ({ at: timeOf(at), who, act, to, status }));
+          .map(({ at, who, token, act, to, status }) => ({ at: timeOf(at), who, token, act, to, status }));
         return { status: 200, body: { entries } };
       },
     }),

@@ -10,6 +10,8 @@ export type Permission = 'read' | 'operate' | 'administer';
 
 /** Whoever a request comes from. */
 export interface Principal {
+  /** Of the token: two may have one name. */
+  readonly id: string;
   /** Of the token, as people named it; for the audit trail. */
   readonly name: string;
   readonly role: Role;

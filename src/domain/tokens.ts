@@ -32,6 +32,7 @@ export function isExpired(record: Pick<TokenRecord, 'expiresAt'>, now: number): 
 
 export function principalOf(record: TokenRecord): Principal {
   return {
+    id: record.id,
     name: record.name,
     role: record.role,
     repositories: record.repositories.length === 0 ? 'all' : new Set(record.repositories),

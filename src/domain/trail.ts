@@ -6,6 +6,8 @@ export interface TrailEntry {
   readonly at: number;
   /** Name of the token, or of the part of Treehouse. */
   readonly who: string;
+  /** Its id, since two may have one name. */
+  readonly token: string;
   readonly act: string;
   /** A preview, a repository, or what else it was done to. */
   readonly to: string;

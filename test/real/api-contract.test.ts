@@ -211,6 +211,18 @@ describe('a request that is sent twice', () => {
     expect((await act('x'.repeat(129))).status).toBe(400);
   });
 
+  it('is another one by a token of the same name', async () => {
+    const twin = async () =>
+      ((await ask('post', `${BASE}/tokens`, { body: { name: 'twin', role: 'operator' } })).body as { token: string })
+        .token;
+    const [one, two] = [await twin(), await twin()];
+    expect((await act('four', '/previews/main--shop/sleep', one)).status).toBe(202);
+    expect((await act('four', '/previews/main--shop/wake', two)).status).toBe(202);
+    const [last, before] = world.trail.entries.slice(-2).reverse();
+    expect([last?.who, before?.who]).toEqual(['twin', 'twin']);
+    expect(last?.token).not.toBe(before?.token);
+  });
+
   it('does not have a new token kept for it', async () => {
     const send = () =>
       ask('post', `${BASE}/tokens`, {

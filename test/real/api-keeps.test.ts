@@ -55,7 +55,14 @@ it('says which token cannot be read', async () => {
 it('adds to the audit trail, and reads it newest first, over months and past half a line', async () => {
   const trail = trailFiles(home);
   expect(await trail.read({ count: 10 })).toEqual([]);
-  const entry = (at: string) => ({ at: Date.parse(at), who: 'ada', act: 'pin', to: 'main--shop', status: 202 });
+  const entry = (at: string) => ({
+    at: Date.parse(at),
+    who: 'ada',
+    token: 'a1b2c3d4',
+    act: 'pin',
+    to: 'main--shop',
+    status: 202,
+  });
   const entries = ['2026-10-31T23:00:00Z', '2026-11-01T00:00:00Z', '2026-11-02T00:00:00Z'].map(entry);
   await Promise.all(entries.map((one) => trail.note(one)));
   await appendFile(path.join(home, 'trail', '2026-11.jsonl'), '{"at":17');

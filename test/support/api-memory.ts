@@ -1,6 +1,7 @@
 /** What the API keeps, in memory: for tests of what it answers. */
+
+import type { Replays } from '../../src/api/once.ts';
 import type { Answer } from '../../src/api/route.ts';
-import type { Replays } from '../../src/api/router.ts';
 import type { TokenRecord, Tokens } from '../../src/domain/tokens.ts';
 import type { Trail, TrailEntry } from '../../src/domain/trail.ts';
 

@@ -3,8 +3,9 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { issueToken, tokenKnower } from '../../src/access/issue.ts';
 import { type ApiDeps, apiRoutes } from '../../src/api/api.ts';
+import type { ClientLimits } from '../../src/api/client-limits.ts';
 import type { Route } from '../../src/api/route.ts';
-import { apiRouter, bearer, type ClientLimits } from '../../src/api/router.ts';
+import { apiRouter, bearer } from '../../src/api/router.ts';
 import { ROLES, type Role } from '../../src/domain/access.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
 import {
