@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
 import { tokenKnower } from './access/issue.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { engineFacts } from './adapters/engine-host.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { containerUse } from './adapters/engine-use.ts';
@@ -240,6 +241,9 @@ async function start(
         },
         routes: apiRoutes({
           ...{ store, hints, pins, wake, engine, tokens, clock, repositories, trail, book },
+          ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
+          pausedBecause: budgets.pausedBecause,
+          host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
           use: (container) => containerUse(docker, container),
           sweep: (how) => rounds.sweeper.sweep(how),
         }),

@@ -3,7 +3,9 @@
 import type { Sweep } from '../domain/sweep.ts';
 import type { Trail } from '../domain/trail.ts';
 import { type BuildReader, buildRoutes } from './builds.ts';
+import { type HostDeps, hostRoutes } from './host.ts';
 import { type LiveDeps, liveRoutes } from './live.ts';
+import { type NewsDeps, newsRoutes } from './news.ts';
 import { type PreviewDeps, previewRoutes } from './previews.ts';
 import { type QueueDeps, queueRoutes } from './queue.ts';
 import type { Route } from './route.ts';
@@ -11,8 +13,8 @@ import { sweepRoutes } from './sweep.ts';
 import { type TokenDeps, tokenRoutes } from './tokens.ts';
 import { trailRoutes } from './trail.ts';
 
-export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps {
-  readonly store: PreviewDeps['store'] & BuildReader;
+export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps, HostDeps {
+  readonly store: PreviewDeps['store'] & BuildReader & NewsDeps['store'];
   readonly book: QueueDeps['book'];
   readonly sweep: Sweep;
   readonly trail: Pick<Trail, 'read'>;
@@ -23,7 +25,9 @@ export function apiRoutes(deps: ApiDeps): readonly Route[] {
     ...previewRoutes(deps),
     ...buildRoutes(deps.store),
     ...liveRoutes(deps),
+    ...newsRoutes(deps),
     ...queueRoutes(deps),
+    ...hostRoutes(deps),
     ...sweepRoutes(deps.sweep),
     ...tokenRoutes(deps),
     ...trailRoutes(deps.trail),

@@ -92,6 +92,27 @@ it('shows containers with what they use, and what they print, to who may look', 
   ).toBe(403);
 });
 
+it('shows the host, and that builds may begin', async () => {
+  const host = (await (await get('/host')).json()) as Record<string, unknown> & {
+    disks: { name: string; size: number }[];
+  };
+  expect(host).toMatchObject({ engine: { version: expect.stringMatching(/^\d+\./) }, paused: null });
+  expect(host.disks[0]?.name).toContain('Treehouse’s home');
+  for (const value of [host.cores, host.memory, host.disks[0]?.size]) expect(value).toBeGreaterThan(0);
+});
+
+it('tells what happens to all previews, as it comes', async () => {
+  const stream = await get('/events', ADMIN, { accept: 'text/event-stream' });
+  const branch = 'news';
+  await repo.branch(branch, 'main');
+  await repo.push();
+  await world.pushed(repository, branch);
+  const preview = world.idOf(repository, branch);
+  const all = await frames(stream, (some) => some.some((one) => one.includes('build.live') && one.includes(preview)));
+  expect(all.find((one) => one.includes('build.started'))).toContain(preview);
+  expect(all.some((one) => one.startsWith('event: log'))).toBe(false);
+});
+
 it('answers 304 where nothing changed', async () => {
   const first = await get('/previews');
   // fetch would ask for no cache.

@@ -114,7 +114,8 @@ describe('the document', () => {
   });
 
   it.each(table)('has what %s answers when all is well', async (_name, one) => {
-    const said = await ask(one.method, pathOf(one), { body: BODIES[one.name] });
+    const headers = one.answers[200]?.type === undefined ? {} : { accept: one.answers[200].type };
+    const said = await ask(one.method, pathOf(one), { body: BODIES[one.name], headers });
     // The one thing of the table that is not there.
     expect(said.status, JSON.stringify(said.body)).toBe(
       one.name === 'revokeToken' ? 404 : Number(Object.keys(one.answers)[0]),
@@ -161,13 +162,14 @@ describe('who may', () => {
   });
 
   it('sees of lists what it reaches, and nothing else', async () => {
-    for (const path of ['/previews?all=true', '/queue']) {
-      const all = JSON.stringify((await ask('get', `${BASE}${path}`)).body);
-      expect([all.includes('acme/shop'), all.includes('acme/blog')]).toEqual([true, true]);
-      const some = JSON.stringify(
-        (await ask('get', `${BASE}${path}`, { token: world.token('reader', 'acme/blog') })).body,
-      );
-      expect([some.includes('shop'), some.includes('acme/blog')]).toEqual([false, true]);
+    for (const path of ['/previews?all=true', '/queue', '/events']) {
+      const headers = path === '/events' ? { accept: 'text/event-stream' } : {};
+      const seen = async (token: string) =>
+        JSON.stringify((await ask('get', `${BASE}${path}`, { token, headers })).body);
+      const all = await seen(world.token('reader'));
+      expect([all.includes('shop'), all.includes('blog')], path).toEqual([true, true]);
+      const some = await seen(world.token('reader', 'acme/blog'));
+      expect([some.includes('shop'), some.includes('blog')], path).toEqual([false, true]);
     }
   });
 

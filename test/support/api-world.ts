@@ -84,7 +84,15 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
   };
   const deps: ApiDeps = {
     store: {
+      record: async (id) => records.get(id),
       records: async () => [...records.values()],
+      async *follow() {
+        for (const one of records.values())
+          yield {
+            cursor: `1-${one.id.length}`,
+            event: { type: 'preview.removed', at: 1, preview: one.id, cause: 'x', ms: 1 },
+          };
+      },
       requestRedeploy: async () => undefined,
       requestReset: async () => undefined,
       requestCancel: async () => undefined,
@@ -114,6 +122,13 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
       observe: async (preview) => ({ preview, containers: [CONTAINER], networks: [], volumes: [], images: [] }),
       logs: async (_id, _options, onLine) => onLine('it listens'),
     },
+    version: '1.2.3',
+    limits: { builds: 2 },
+    pausedBecause: async () => undefined,
+    host: async () => ({
+      engine: { version: '26.1.5', api: '1.45', containers: 3, running: 2 },
+      ...{ cores: 2, memory: 2 ** 30, disks: [{ name: 'Treehouse’s home', size: 100, free: 40 }] },
+    }),
     use: async () => ({ memory: 1, memoryLimit: 2, cpu: 0.5, processes: 3 }),
     book: {
       read: async () => ({ ...places, waiting: places.places.map((one) => ({ ...one, since: 5 })), served: new Map() }),

@@ -88,6 +88,7 @@ function memory() {
         .map((event, index) => ({ cursor: `${index}-0`, event }))
         .filter(({ cursor }) => after === undefined || Number.parseInt(cursor, 10) > Number.parseInt(after, 10))
         .slice(0, count),
+    async *follow() {},
     async *followBuild(_preview, build) {
       if (build === BUILD) yield* EVENTS.map((event, index) => ({ cursor: `${index}-0`, event }));
     },
@@ -117,6 +118,10 @@ function memory() {
       observe: async (preview: PreviewId) => ({ preview, containers: [], networks: [], volumes: [], images: [] }),
       logs: async () => undefined,
     },
+    version: '1.2.3',
+    limits: {},
+    pausedBecause: async () => undefined,
+    host: async () => Promise.reject(new Error('not asked')),
     use: async () => undefined,
     book: { read: async () => ({ places: [], waiting: [], served: new Map() }) },
     tokens: memoryTokens(),
