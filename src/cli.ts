@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: verbs to acts, errors to one clear message and an exit code. */
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -19,6 +20,7 @@ import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
 import { confirm } from './terminal/confirm.ts';
+import { openCommand } from './terminal/open.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
 import { tokenCommands } from './terminal/tokens.ts';
@@ -90,6 +92,12 @@ program
     console.log(options.json === true ? JSON.stringify(report, null, 2) : sweepTable(report));
     if (report.lines.some((one) => one.failed !== undefined)) process.exitCode = 1;
   });
+
+openCommand(program, {
+  client,
+  print: (text) => console.log(text),
+  browse: process.stdout.isTTY === true && isDesktop() ? browse : undefined,
+});
 
 tokenCommands(program, {
   client,
@@ -167,6 +175,19 @@ async function printLog(api: Client, id: string, options: { follow: boolean; jso
     if (!options.follow) return;
     await delay(500);
   }
+}
+
+/** Whether there is a screen: on Linux a display says so. */
+function isDesktop(): boolean {
+  return process.platform !== 'linux' || Boolean(env.DISPLAY || env.WAYLAND_DISPLAY);
+}
+
+/** The desktop knows which browser; where it does not, the printed address is enough. */
+async function browse(url: string): Promise<void> {
+  const command = process.platform === 'darwin' ? 'open' : 'xdg-open';
+  const child = spawn(command, [url], { stdio: 'ignore', detached: true });
+  child.on('error', () => undefined);
+  child.unref();
 }
 
 /** The API of TREEHOUSE_URL, or of the Treehouse of this folder; its token from the environment or its home. */
