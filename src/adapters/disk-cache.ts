@@ -79,14 +79,19 @@ function usedAt({ LastUsedAt, CreatedAt }: CacheRecord): number {
 }
 
 /** The builder's own parts are not pruned without images' layers, which would free nothing and slow builds. */
-function keptBecause({ InUse, Type }: CacheRecord): string | undefined {
+function keptBecause({ InUse, Shared, Type }: CacheRecord): string | undefined {
   if (InUse) return 'a build uses it';
+  // What it stands on cannot go either.
+  if (Shared) return 'an image has it too';
   return Type === 'internal' || Type === 'frontend' ? 'the builder needs it' : undefined;
 }
 
 function sizeOf(thing: DiskThing): number {
   return [...thing.pieces.values()].reduce((sum, one) => sum + one, 0);
 }
+
+/** To the very millisecond of the newest engine 26.1 removed nothing of a build whose records were used at once. */
+const SLACK_MS = 1_000;
 
 /** Not dockerode's `df`, which takes no type and lets the engine measure every volume. */
 async function readCache(docker: Docker): Promise<readonly CacheRecord[]> {
@@ -107,7 +112,7 @@ async function prune(
 ): Promise<void> {
   // 0 would be no limit, of both.
   const bytes = Math.max(bounds.keep, 1);
-  const unusedFor = Math.max(Date.now() - bounds.newest - 1, 1);
+  const unusedFor = Math.max(Date.now() - bounds.newest - SLACK_MS, 1);
   const filters = JSON.stringify({ 'unused-for': { [`${Math.floor(unusedFor)}ms`]: true } });
   // Engines since API 1.48 have another word for it; each passes over the one that it does not know.
   await dial(docker, 'POST', '/build/prune?', { 'keep-storage': bytes, 'reserved-space': bytes, filters }, signal);
