@@ -1,6 +1,6 @@
 /** The engine's build cache, as things that take room. It is all builds' of the engine: whose a record is, it does not say. */
 import type Docker from 'dockerode';
-import type { DiskStore, DiskThing } from '../domain/disk.ts';
+import { bytesOf, type DiskStore, type DiskThing } from '../domain/disk.ts';
 import { orAway } from './engine-errors.ts';
 
 interface CacheRecord {
@@ -46,7 +46,7 @@ export function cacheOnDisk(
     async remove(things, { signal }) {
       const before = await look();
       const asked = new Set(things.map((one) => one.ref));
-      const keep = before.filter((one) => !asked.has(one.ref)).reduce((sum, one) => sum + sizeOf(one), 0);
+      const keep = bytesOf(before.filter((one) => !asked.has(one.ref)));
       const newest = Math.max(...things.map((one) => one.lastUsed));
       await orAway('pruning the build cache', prune(docker, { keep, newest }, signal), signal);
       // A layer does not go before those that stand on it.
@@ -84,10 +84,6 @@ function keptBecause({ InUse, Shared, Type }: CacheRecord): string | undefined {
   // What it stands on cannot go either.
   if (Shared) return 'an image has it too';
   return Type === 'internal' || Type === 'frontend' ? 'the builder needs it' : undefined;
-}
-
-function sizeOf(thing: DiskThing): number {
-  return [...thing.pieces.values()].reduce((sum, one) => sum + one, 0);
 }
 
 /** To the very millisecond of the newest engine 26.1 removed nothing of a build whose records were used at once. */

@@ -1,15 +1,8 @@
 /** Reads the streams that the event writer fills: the end of one, a page of one, or one as it grows. */
 import type { Redis } from 'ioredis';
-import type { BuildEvent } from '../domain/events.ts';
+import type { BuildEvent, StoredEvent } from '../domain/events.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
 import type { Connections, StoreKeys } from './redis-keys.ts';
-
-/** An event and its place in its stream. */
-export interface StoredEvent {
-  /** Given as `after`, reading goes on behind this event. */
-  readonly cursor: string;
-  readonly event: BuildEvent;
-}
 
 export interface FollowOptions {
   readonly signal: AbortSignal;

@@ -1,11 +1,12 @@
 /** History, events and what was heard of pull requests, in Redis. All of it may be lost without harm to what runs. */
 import type { Logger } from 'pino';
 import { laterFact, type PullRequestFact, type SetAside } from '../domain/desired.ts';
+import type { StoredEvent } from '../domain/events.ts';
 import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
 import type { Clock, Store } from '../domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
-import { type FollowOptions, followBuild, followEvents, pageOf, type StoredEvent, tailOf } from './event-reader.ts';
+import { type FollowOptions, followBuild, followEvents, pageOf, tailOf } from './event-reader.ts';
 import { eventWriter, type WriterLimits } from './event-writer.ts';
 import { asker, type Connections, storeKeys, swapField } from './redis-keys.ts';
 

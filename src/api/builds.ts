@@ -1,17 +1,12 @@
 /** Builds of a preview: what became of each, and its events and log, in pages or as they come. */
 import { z } from 'zod';
-import type { BuildEvent } from '../domain/events.ts';
+import type { StoredEvent } from '../domain/events.ts';
 import { type BuildId, type PreviewId, parseBuildId } from '../domain/names.ts';
 import { newRecord, transition } from '../domain/preview.ts';
 import { timeOf, viewOfAttempt } from './previews.ts';
 import { type Answer, type Route, refusal, route } from './route.ts';
 import { buildSchema, next, previewParam } from './schemas.ts';
 import { CURSOR, cursorOf, type StreamEvent, sendStream, wantsStream } from './stream.ts';
-
-interface Stored {
-  readonly cursor: string;
-  readonly event: BuildEvent;
-}
 
 /** The history of builds. */
 export interface BuildReader {
@@ -21,12 +16,12 @@ export interface BuildReader {
     preview: PreviewId,
     build: BuildId,
     page: { readonly after?: string; readonly count: number },
-  ): Promise<readonly Stored[]>;
+  ): Promise<readonly StoredEvent[]>;
   followBuild(
     preview: PreviewId,
     build: BuildId,
     options: { readonly signal: AbortSignal; readonly after?: string },
-  ): AsyncIterable<Stored>;
+  ): AsyncIterable<StoredEvent>;
 }
 
 const PAGE = 1_000;
@@ -126,7 +121,7 @@ function given(after: string | undefined): { readonly after?: string } {
   return after === undefined ? {} : { after };
 }
 
-async function* all(store: BuildReader, preview: PreviewId, build: BuildId): AsyncGenerator<Stored> {
+async function* all(store: BuildReader, preview: PreviewId, build: BuildId): AsyncGenerator<StoredEvent> {
   let after: string | undefined;
   for (let count = 0; count < PAGES_MAX; count += 1) {
     const page = await store.read(preview, build, { count: PAGE, ...given(after) });
@@ -137,7 +132,7 @@ async function* all(store: BuildReader, preview: PreviewId, build: BuildId): Asy
 }
 
 /** Each as an event of its own type, as a browser's EventSource hears it. */
-export async function* framed(events: AsyncIterable<Stored>): AsyncGenerator<StreamEvent> {
+export async function* framed(events: AsyncIterable<StoredEvent>): AsyncGenerator<StreamEvent> {
   for await (const { cursor, event } of events) yield { id: cursor, type: event.type, data: event };
 }
 

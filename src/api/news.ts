@@ -1,20 +1,15 @@
 /** What happens to all previews, as it comes: for dashboards and bots. */
 import { z } from 'zod';
 import { type Principal, reaches } from '../domain/access.ts';
-import type { BuildEvent } from '../domain/events.ts';
+import type { StoredEvent } from '../domain/events.ts';
 import type { PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Store } from '../domain/ports.ts';
 import { type Route, refusal, route } from './route.ts';
 import { CURSOR, cursorOf, type StreamEvent, sendStream, wantsStream } from './stream.ts';
 
-interface Stored {
-  readonly cursor: string;
-  readonly event: BuildEvent;
-}
-
 export interface NewsDeps {
   readonly store: Pick<Store, 'record'> & {
-    follow(options: { readonly signal: AbortSignal; readonly after?: string }): AsyncIterable<Stored>;
+    follow(options: { readonly signal: AbortSignal; readonly after?: string }): AsyncIterable<StoredEvent>;
   };
 }
 
@@ -47,7 +42,7 @@ export function newsRoutes({ store }: NewsDeps): readonly Route[] {
 
 /** Whose an event is, its preview's record tells. */
 async function* reachable(
-  events: AsyncIterable<Stored>,
+  events: AsyncIterable<StoredEvent>,
   store: NewsDeps['store'],
   principal: Principal,
 ): AsyncGenerator<StreamEvent> {

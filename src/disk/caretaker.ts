@@ -1,5 +1,6 @@
 /** Keeps what takes room on disk within its budgets, and makes room where a disk is nearly full: now and then, one round at a time. */
 import {
+  bytesOf,
   type DiskStore,
   type DiskThing,
   type Removal,
@@ -153,8 +154,7 @@ async function carryOut(
   }
   const done = removals.filter((one) => gone.includes(one.thing));
   for (const { thing, cause } of done) {
-    const bytes = [...thing.pieces.values()].reduce((sum, one) => sum + one, 0);
-    const fields = { store: store.name, name: thing.name, size: sizeText(bytes), cause };
+    const fields = { store: store.name, name: thing.name, size: sizeText(bytesOf([thing])), cause };
     deps.log.info(
       { ...fields, lastUsed: new Date(thing.lastUsed).toISOString() },
       'removed what was unused the longest',

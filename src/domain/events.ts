@@ -70,3 +70,10 @@ export type BuildEvent =
       });
 
 export type EventType = BuildEvent['type'];
+
+/** An event and its place in its stream. */
+export interface StoredEvent {
+  /** Given as `after`, reading goes on behind this event. */
+  readonly cursor: string;
+  readonly event: BuildEvent;
+}

@@ -1,19 +1,14 @@
 /** Reads the common stream of events for as long as Treehouse runs, through outages of Redis. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BuildEvent } from '../domain/events.ts';
+import type { BuildEvent, StoredEvent } from '../domain/events.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-
-interface Stored {
-  readonly cursor: string;
-  readonly event: BuildEvent;
-}
 
 const AGAIN_MS = 2_000;
 
 /** @returns what ends it */
 export function followAll(
-  follow: (options: { readonly signal: AbortSignal; readonly after?: string }) => AsyncIterable<Stored>,
+  follow: (options: { readonly signal: AbortSignal; readonly after?: string }) => AsyncIterable<StoredEvent>,
   take: (event: BuildEvent) => void,
   log: Logger,
   againMs = AGAIN_MS,
