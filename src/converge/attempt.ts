@@ -281,5 +281,6 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
     message,
     ms: ms(),
   });
-  return kind === 'transient' ? { kind: 'again', cause: message } : { kind: 'terminal', cause: message };
+  if (kind === 'transient') return { kind: 'again', cause: message };
+  return { kind: 'terminal', cause: message, ...(code === 'cancelled' ? { isCancelled: true } : {}) };
 }

@@ -98,7 +98,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const outcome = await attempt(deps, input);
   if (!isBroken) return outcome;
   // It cannot be had again: what is left of it would be tried again and again.
-  if (outcome.kind === 'terminal') await takeAway(deps, preview, (await look()).stack);
+  if (outcome.kind === 'terminal' && !outcome.isCancelled) await takeAway(deps, preview, (await look()).stack);
   return outcome.kind === 'done'
     ? { kind: 'again', cause: `${shortCommit(commit)} is still bad`, afterMs: 0 }
     : outcome;

@@ -5,7 +5,12 @@ export type Outcome =
   /** Trying again may help: after `afterMs`, or with a pause that grows with each try in a row. */
   | { readonly kind: 'again'; readonly cause: string; readonly afterMs?: number }
   /** Trying again cannot help; the next hint may. */
-  | { readonly kind: 'terminal'; readonly cause: string };
+  | {
+      readonly kind: 'terminal';
+      readonly cause: string;
+      /** Somebody ended it, which says nothing of the commit. */
+      readonly isCancelled?: true;
+    };
 
 /** What a run of converge is told while it runs. */
 export interface ConvergeContext {

@@ -3,15 +3,17 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createClient } from '../../src/web/client.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { docker, serves, startWorld, until, type World } from '../support/treehouse.ts';
 
 // Of this run alone: another run on the same engine has previews of its own names.
 const repository = `acme/hands${process.pid}`;
-const compose = (text: string, more = '') => `services:
+const ADMIN = 'the admin token of this test';
+const compose = (text: string, more = '', first = 'true') => `services:
   web:
     image: busybox
-    command: ["sh", "-c", "mkdir -p /www && echo '${text}' > /www/index.html && exec httpd -f -p 8000 -h /www"]
+    command: ["sh", "-c", "${first} && mkdir -p /www && echo '${text}' > /www/index.html && exec httpd -f -p 8000 -h /www"]
     expose: ["8000"]
 ${more}  worker:
     image: busybox
@@ -24,7 +26,7 @@ let world: World;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'treehouse-repo-'));
   repo = await makeRepo(folder, { 'compose.yml': compose('whole') });
-  world = await startWorld({ repositories: { [repository]: repo.remote } });
+  world = await startWorld({ repositories: { [repository]: repo.remote }, env: { TREEHOUSE_ADMIN_TOKEN: ADMIN } });
   await world.pushed(repository, 'main');
   await serves(world, id(), 'whole');
 });
@@ -71,4 +73,33 @@ it('what serves in place of a bad commit is built again', async () => {
     });
   }
   expect(await docker('ps', '-aq', '--filter', `label=treehouse.preview=${id()}`)).toHaveLength(2);
+});
+
+it('what is left of it stays where the build that brings it back is cancelled', async () => {
+  const slow = await repo.commit({ 'compose.yml': compose('slow', '', 'sleep 5') });
+  await repo.push({ force: true });
+  await world.pushed(repository, 'main');
+  await serves(world, id(), 'slow');
+  const bad = await repo.commit({ 'compose.yml': compose('bad', '    privileged: true\n') });
+  await repo.push();
+  await world.pushed(repository, 'main');
+  expect(await world.ended(id(), bad)).toMatchObject({ state: 'outdated' });
+  const worker = await running('worker');
+  await docker('rm', '-f', ...(await running('web')));
+  await until('it is brought back', async () => {
+    const attempt = (await world.record(id()))?.attempt;
+    return attempt?.commit === slow && attempt.stage === 'start' && attempt.outcome === undefined;
+  });
+  const client = createClient({ url: world.url, token: ADMIN });
+  await client.act('cancel', id());
+  const record = await world.ended(id(), slow);
+  expect(record.attempt).toMatchObject({
+    outcome: 'failed',
+    message: expect.stringContaining('somebody cancelled it'),
+  });
+  await until('the timer brings it back', async () => {
+    await client.sweep({ dryRun: false });
+    return (await world.visit(id())).body.includes('slow');
+  });
+  expect(await running('worker')).toEqual(worker);
 });
