@@ -22,7 +22,7 @@ export interface ScaleResult {
   readonly wakes: readonly number[];
   /** The same container, started by the engine alone. */
   readonly bare: readonly number[];
-  /** Bringing up one preview more, each of those since the step before. */
+  /** Bringing up one preview more and putting another to sleep, each of those since the step before. */
   readonly up: number;
   /** Resident memory of Treehouse, in bytes. */
   readonly memory: number;
@@ -30,6 +30,8 @@ export interface ScaleResult {
 
 /** A tenth stays awake, as at 450 of 500. */
 const AWAKE = 0.1;
+/** Brought up before those before them are put to sleep. */
+const STRIDE = 50;
 const TIMES = 7;
 const IDLE_MS = 3_000;
 
@@ -43,9 +45,12 @@ export async function measureScale(options: ScaleOptions, parts: ScaleParts): Pr
     for (const step of options.steps) {
       const before = world.ids.length;
       const began = performance.now();
-      await world.grow(step, signal);
+      for (let count = before; count < step; ) {
+        count = Math.min(step, count + STRIDE);
+        await world.grow(count, signal);
+        await world.settle(Math.ceil(count * AWAKE), signal);
+      }
       const up = (performance.now() - began) / (step - before);
-      await world.settle(Math.ceil(step * AWAKE), signal);
       const [first] = world.ids;
       if (!first) throw new Error('there is no preview to measure');
       bare ??= await makeBare(docker, first, `scale-bare-${tag}`, cleanup);

@@ -8,6 +8,7 @@ import type { BuildEvent } from '../domain/events.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
 import { newRecord, type PreviewKey, type PreviewRecord, transition } from '../domain/preview.ts';
 import { type Connections, KEEP_BUILDS, type StoreKeys } from './redis-keys.ts';
+import { writeRecords } from './redis-records.ts';
 
 export interface WriterOptions {
   readonly redis: Connections;
@@ -223,7 +224,7 @@ export function eventWriter(options: WriterOptions): EventWriter {
         const records = await recordsAfter(batch);
         const pipeline = connection.multi();
         for (const command of commands) command(pipeline);
-        if (records.size > 0) pipeline.hset(keys.records, records);
+        if (records.size > 0) writeRecords(pipeline, keys, records);
         pipeline.set(keys.batch(writer), number, 'EX', 86_400);
         const replies = await pipeline.exec();
         const fault = replies?.find(([error]) => error !== null)?.[0];

@@ -13,6 +13,8 @@ export interface Connections {
 export interface StoreKeys {
   /** Hash: preview id → record as JSON. */
   readonly records: string;
+  /** Sorted set: preview ids by the number of the last write of their record. */
+  readonly changes: string;
   /** Stream: every event but log lines. */
   readonly events: string;
   /** Set: previews for which someone asked for a build. */
@@ -44,6 +46,7 @@ export interface StoreKeys {
 export function storeKeys(prefix: string): StoreKeys {
   return {
     records: `${prefix}:records`,
+    changes: `${prefix}:changes`,
     events: `${prefix}:events`,
     redeploys: `${prefix}:redeploys`,
     aside: `${prefix}:aside`,

@@ -9,6 +9,7 @@ import { messageOf, TreehouseError } from '../errors.ts';
 import { type FollowOptions, followBuild, followEvents, pageOf, tailOf } from './event-reader.ts';
 import { eventWriter, type WriterLimits } from './event-writer.ts';
 import { asker, type Connections, storeKeys, swapField } from './redis-keys.ts';
+import { recordsReader, swapRecord } from './redis-records.ts';
 
 export interface StoreOptions {
   readonly redis: Connections;
@@ -55,6 +56,7 @@ export function openStore(options: StoreOptions): RedisStore {
   const keys = storeKeys(options.prefix ?? 'treehouse');
   const connection = redis.quick();
   const asking = asker(redis, connection);
+  const readAll = recordsReader(connection, keys);
   const known = new Map<PreviewId, PreviewKey>();
   const writer = eventWriter({
     redis,
@@ -78,7 +80,7 @@ export function openStore(options: StoreOptions): RedisStore {
           `branch ${JSON.stringify(branch)} of ${repository} can have no preview: its name ${id} is taken by ${owner}`,
         );
       }
-      if (await swapField(connection, keys.records, { field: id, expected: text, value: fresh })) return;
+      if (await swapRecord(connection, keys, { id, expected: text, value: fresh })) return;
     }
     throw tooMuchAtOnce();
   }
@@ -97,14 +99,12 @@ export function openStore(options: StoreOptions): RedisStore {
   }
 
   async function records(): Promise<readonly PreviewRecord[]> {
-    const all = await connection.hgetall(keys.records);
     const kept: PreviewRecord[] = [];
-    for (const [id, text] of Object.entries(all)) {
-      const record = JSON.parse(text) as PreviewRecord;
+    for (const { text, record } of await readAll()) {
       if (!isOver(record)) kept.push(record);
-      else await swapField(connection, keys.records, { field: id, expected: text, value: undefined });
+      else await swapRecord(connection, keys, { id: record.id, expected: text, value: undefined });
     }
-    return kept.sort((a, b) => (a.id < b.id ? -1 : 1));
+    return kept;
   }
 
   function isOver(record: PreviewRecord): boolean {
