@@ -7,7 +7,8 @@ export function scaleTable(results: readonly ScaleResult[]): Table {
   const head = [
     'previews',
     'asleep',
-    'list',
+    'page of ten',
+    'list of all',
     'sweep',
     'CPU of a sweep',
     'route change',
@@ -20,6 +21,7 @@ export function scaleTable(results: readonly ScaleResult[]): Table {
   const rows = results.map((one) => [
     String(one.previews),
     String(one.asleep),
+    ms(one.page),
     ms(one.list),
     ms(one.sweep),
     ms(one.sweepCpu),

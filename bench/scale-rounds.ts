@@ -14,6 +14,9 @@ import { untilServed } from './visitor.ts';
 export interface ScaleResult {
   readonly previews: number;
   readonly asleep: number;
+  /** Ten of them. */
+  readonly page: number;
+  /** All of them. */
   readonly list: number;
   readonly sweep: number;
   /** Processor time of Treehouse and its programs for one sweep. */
@@ -58,6 +61,7 @@ export async function measureScale(options: ScaleOptions, parts: ScaleParts): Pr
       const result: ScaleResult = {
         previews: step,
         asleep: step - Math.ceil(step * AWAKE),
+        page: await timed(TIMES * 3, () => world.page()),
         list: await timed(TIMES, () => world.client.previews()),
         ...(await measureSweep(world)),
         route: await measureRoute(world, tag),

@@ -16,6 +16,8 @@ import type { Target } from './visitor.ts';
 export interface ScaleWorld {
   readonly client: Client;
   readonly home: string;
+  /** The first ten previews, as a page of the list. */
+  page(): Promise<void>;
   readonly ids: readonly PreviewId[];
   /** Brings previews up until there are `count`. */
   grow(count: number, signal: AbortSignal): Promise<void>;
@@ -113,6 +115,11 @@ export async function openScaleWorld({ docker, root, folder, tag }: ScaleParts, 
     client,
     home,
     ids,
+    async page() {
+      const answer = await fetch(`${url}api/v1/previews?limit=10`, { headers: { authorization: `Bearer ${TOKEN}` } });
+      await answer.text();
+      if (!answer.ok) throw new Error(`a page of the list was answered ${answer.status}`);
+    },
     async grow(count, signal) {
       while (ids.length < count) {
         const names = Array.from({ length: Math.min(BATCH, count - ids.length) }, (_, at) => `n${ids.length + at + 1}`);

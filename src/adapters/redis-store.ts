@@ -226,8 +226,12 @@ export function openStore(options: StoreOptions): RedisStore {
       asking(`noting what of ${id} sleeps`, async () => {
         await connection.sadd(keys.slept(id), ...containers);
       }),
-    forgetRest: (id) =>
+    forgetSlept: (id) =>
       asking(`noting that ${id} is awake`, async () => {
+        await connection.del(keys.slept(id));
+      }),
+    forgetRest: (id) =>
+      asking(`forgetting whether ${id} sleeps`, async () => {
         await connection.multi().srem(keys.resting, id).srem(keys.deep, id).del(keys.slept(id)).exec();
       }),
 

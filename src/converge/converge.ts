@@ -89,6 +89,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     return { kind: 'done' };
   }
   if (rest.wanted || woken === 'waits') {
+    await deps.store.wantRest(id, false);
     // What is new may fail: until it serves, what served before does.
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
     world = await look();

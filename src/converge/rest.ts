@@ -83,7 +83,8 @@ export async function wakeUp(
       await sayOfLive(deps, preview, record, live, { state: 'failed', cause, unwoken: tail });
     }
   }
-  await deps.store.forgetRest(preview.id);
+  // Not what is asked of it: somebody may have sent it back to sleep as soon as it was said to be awake.
+  await deps.store.forgetSlept(preview.id);
   await deps.gateway.open(preview.id);
   return isUp;
 }

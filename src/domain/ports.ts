@@ -161,7 +161,9 @@ export interface Store {
   wantDeepRest(id: PreviewId): Promise<void>;
   /** These of its containers ran when it was put to sleep; added to what was noted before. */
   noteSlept(id: PreviewId, containers: readonly string[]): Promise<void>;
-  /** It is awake and is to stay so. */
+  /** What slept runs again; whether it is to sleep is as it was. */
+  forgetSlept(id: PreviewId): Promise<void>;
+  /** Neither is it to sleep nor does anything of it. */
   forgetRest(id: PreviewId): Promise<void>;
 }
 

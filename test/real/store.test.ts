@@ -166,6 +166,9 @@ describe('records', () => {
     await store.wantRest(preview, false);
     expect(await store.rest(preview)).toEqual({ wanted: false, deep: false, slept: ['a'] });
     await store.wantDeepRest(preview);
+    await store.forgetSlept(preview);
+    expect(await store.rest(preview)).toEqual({ wanted: true, deep: true, slept: undefined });
+    await store.noteSlept(preview, ['a']);
     await store.forgetRest(preview);
     expect(await store.rest(preview)).toEqual({ wanted: false, deep: false, slept: undefined });
   });
