@@ -12,6 +12,7 @@ import pc from 'picocolors';
 import { composeCommands, findPlugin } from './adapters/compose.ts';
 import { engineAudit } from './adapters/engine-audit.ts';
 import { hostAudit } from './adapters/host-audit.ts';
+import { repositoryFile } from './adapters/repository-file.ts';
 import { auditCommand } from './audit/command.ts';
 import { checkCommand } from './check/command.ts';
 import { readConfig } from './config.ts';
@@ -21,6 +22,7 @@ import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
 import { confirm } from './terminal/confirm.ts';
 import { openCommand } from './terminal/open.ts';
+import { repositoryCommands } from './terminal/repositories.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
 import { tokenCommands } from './terminal/tokens.ts';
@@ -99,6 +101,12 @@ openCommand(program, {
   browse: process.stdout.isTTY === true && isDesktop() ? browse : undefined,
 });
 
+repositoryCommands(program, {
+  client,
+  print: (text) => console.log(text),
+  confirm: (question, yes) => confirm(question, { yes, input: process.stdin, output: process.stderr }),
+});
+
 tokenCommands(program, {
   client,
   print: (text) => console.log(text),
@@ -108,6 +116,10 @@ tokenCommands(program, {
 
 secretCommands(program, {
   config: () => readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }),
+  async isKnown(repository) {
+    const { home, repositories } = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
+    return repositories.some((one) => one.name === repository) || (await repositoryFile(home).read()).has(repository);
+  },
   input: process.stdin,
   print: (text) => console.log(text),
   say: (text) => void process.stderr.write(text),

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
-import { pairs, resolveRepositories } from './config/repositories.ts';
+import { pairs, type RepositoryDefaults, resolveRepositories } from './config/repositories.ts';
 import {
   fileSchema,
   type Listed,
@@ -55,7 +55,10 @@ export interface Config {
   /** Requests of one token to the API in a minute. */
   readonly apiRate: number;
   readonly logLevel: string;
+  /** Of file, environment and command line; the API may add others. */
   readonly repositories: readonly Repository[];
+  /** For repositories that are added later. */
+  readonly defaults: RepositoryDefaults;
   /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
   readonly firewall: 'auto' | 'on' | 'off';
   /** What previews reach of the world: all but private addresses, those too, or nothing. */
@@ -110,7 +113,8 @@ export function readConfig(input: ConfigInput): Config {
     listed.set(one.name, { ...listed.get(one.name), url: one.url, branches: ['*'] });
   }
   const shortNames = file.hostname === '{branch}';
-  const repositories = resolveRepositories(listed, { cwd: input.cwd, shortNames, usual: usualOf(parsed.data) }, faults);
+  const defaults = Object.freeze({ cwd: input.cwd, shortNames, usual: usualOf(parsed.data) });
+  const repositories = resolveRepositories(listed, defaults, faults);
   if (shortNames && repositories.length > 1) {
     faults.push(`hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are ${repositories.length}`);
   }
@@ -161,6 +165,7 @@ export function readConfig(input: ConfigInput): Config {
     apiRate: settings.apiRate,
     logLevel: settings.logLevel,
     repositories,
+    defaults,
     firewall: settings.firewall,
     egress: settings.egress,
     redisUrl: settings.redisUrl,

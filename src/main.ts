@@ -18,11 +18,14 @@ import { redisReplays } from './adapters/redis-replays.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
 import { redisThings } from './adapters/redis-things.ts';
 import { createRegistry } from './adapters/registry.ts';
+import { repositoryFile } from './adapters/repository-file.ts';
+import { repositoryUrl } from './adapters/repository-url.ts';
 import { tokenFiles } from './adapters/token-files.ts';
 import { trailFiles } from './adapters/trail-files.ts';
 import { apiRoutes } from './api/api.ts';
 import { apiRouter, bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
+import { openBook } from './config/book.ts';
 import type { Config } from './config.ts';
 import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
@@ -159,8 +162,9 @@ async function start(
   }
 
   const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });
+  const secretStore = openSecretStore(config.home, clock);
   const secrets = createSecretSource({
-    store: openSecretStore(config.home, clock),
+    store: secretStore,
     memory: openMemory({ instance, shift: await idShift(docker), remote: remoteEngine(config.dockerHost) }),
     vault: openVault(config.vault),
   });
@@ -174,25 +178,34 @@ async function start(
     embedded: parts.embedded,
   });
   const pins = pinFiles(config.home);
-  const repositories = () => config.repositories;
+  const repositoryBook = await openBook({
+    ...{ configured: config.repositories, defaults: config.defaults, added: repositoryFile(config.home) },
+    checkUrl: (url) => repositoryUrl(url, config.path),
+    // The sweep finds whose branches are new and whose previews are nobody's any more.
+    onChange: () =>
+      void rounds.sweeper.sweep({ dryRun: false }).catch((error: unknown) => {
+        log.warn({ reason: messageOf(error) }, 'the sweep after a change of the repositories failed');
+      }),
+  });
+  const repositories = () => repositoryBook.all();
   const tokens = tokenFiles(config.home);
   const trail = trailFiles(config.home);
   const replays = redisReplays({ redis: connections });
   undo.push(async () => replays.close());
   const admission = openAdmission({
-    ...{ store, gateway, pins, clock, hints, log, repositories: config.repositories },
+    ...{ store, gateway, pins, clock, hints, log, repositories },
     host: { ...config.most, builds: config.concurrency },
     book,
     residents: engineResidents(docker, instance),
     pausedBecause: budgets.pausedBecause,
     usualMemory: (name) => {
-      const policy = config.repositories.find((one) => one.name === name)?.policy;
+      const policy = repositories().find((one) => one.name === name)?.policy;
       return (policy?.limits ?? DEFAULT_LIMITS).memory.usual;
     },
   });
   undo.push(() => admission.stop());
   const deps = await convergeDeps(config, docker, {
-    ...{ clock, admission, git, secrets, gateway, store, walls, log, instance, builds },
+    ...{ clock, admission, git, secrets, gateway, store, walls, log, instance, builds, repositories },
     engine: budgets.engine,
     images: budgets.images,
     registry: budgets.registry,
@@ -222,10 +235,7 @@ async function start(
     routers: [
       webhookRouter({
         secrets: [config.webhookSecret ?? webhookSecret?.value ?? ''],
-        repositories: config.repositories,
-        store,
-        hints,
-        log,
+        ...{ repositories, store, hints, log },
         onAnswered: meter.delivery,
       }),
       gatewayPageRouter({ store, wake, domain: config.domain }),
@@ -240,7 +250,8 @@ async function start(
           limits: { requests: config.apiRate, guesses: GUESSES },
         },
         routes: apiRoutes({
-          ...{ store, hints, pins, wake, engine, tokens, clock, repositories, trail, book },
+          ...{ store, hints, pins, wake, engine, tokens, clock, repositories, repositoryBook, trail, book },
+          secretsOf: async (name) => (await secretStore.read(name)).secrets,
           ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
           pausedBecause: budgets.pausedBecause,
           host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
@@ -277,7 +288,7 @@ async function start(
     async removePreviews() {
       await rounds.end(0);
       for (const preview of await knownPreviews(engine, store)) {
-        const repository = config.repositories.find((one) => one.name === preview.repository);
+        const repository = repositories().find((one) => one.name === preview.repository);
         await takeDown(deps, preview, repository, { cause: 'Treehouse was stopped', known: true });
       }
     },

@@ -54,8 +54,7 @@ const LIGHT_PLACES = 4;
 
 export function startRounds(input: RoundsInput): Rounds {
   const { config, docker, engine, deps, hints, admission, budgets, pins, keys, undo } = input;
-  const { git, store, gateway, clock, log, instance } = deps;
-  const { repositories } = config;
+  const { git, store, gateway, clock, log, instance, repositories } = deps;
   const worker = startWorker({
     ...{ redis: input.connections, hints, log, concurrency: config.concurrency + LIGHT_PLACES },
     converge: (id, context) => budgets.during(() => admission.during(id, () => converge(deps, id, context))),

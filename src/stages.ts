@@ -35,6 +35,7 @@ type Shared = Pick<
   | 'log'
   | 'instance'
   | 'builds'
+  | 'repositories'
 >;
 
 export async function convergeDeps(config: Config, docker: Docker, shared: Shared): Promise<ConvergeDeps> {
@@ -61,7 +62,6 @@ export async function convergeDeps(config: Config, docker: Docker, shared: Share
       shared.log.warn({ reason }, 'build steps are bounded by time alone'),
     ),
     probe: tcpProbe,
-    repositories: config.repositories,
     newBuild: () => buildId(Date.now(), randomInt(1296)),
     hostOf: (label) => `${label}.${config.domain}`,
     urlOf: urlsOf(config),

@@ -8,12 +8,14 @@ import { type LiveDeps, liveRoutes } from './live.ts';
 import { type NewsDeps, newsRoutes } from './news.ts';
 import { type PreviewDeps, previewRoutes } from './previews.ts';
 import { type QueueDeps, queueRoutes } from './queue.ts';
+import { type RepositoryDeps, repositoryRoutes } from './repositories.ts';
 import type { Route } from './route.ts';
 import { sweepRoutes } from './sweep.ts';
 import { type TokenDeps, tokenRoutes } from './tokens.ts';
 import { trailRoutes } from './trail.ts';
 
-export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps, HostDeps {
+export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps, HostDeps, Pick<RepositoryDeps, 'secretsOf'> {
+  readonly repositoryBook: RepositoryDeps['book'];
   readonly store: PreviewDeps['store'] & BuildReader & NewsDeps['store'];
   readonly book: QueueDeps['book'];
   readonly sweep: Sweep;
@@ -28,6 +30,7 @@ export function apiRoutes(deps: ApiDeps): readonly Route[] {
     ...newsRoutes(deps),
     ...queueRoutes(deps),
     ...hostRoutes(deps),
+    ...repositoryRoutes({ book: deps.repositoryBook, secretsOf: deps.secretsOf }),
     ...sweepRoutes(deps.sweep),
     ...tokenRoutes(deps),
     ...trailRoutes(deps.trail),

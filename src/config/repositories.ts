@@ -17,14 +17,26 @@ export function pairs(text: string | undefined, faults: string[]): [string, stri
   return found;
 }
 
-/** Checks names against each other and puts defaults in; what is wrong is added to `faults`. */
+/** What a repository gets that it does not say itself. */
+export interface RepositoryDefaults {
+  /** Where paths begin. */
+  readonly cwd: string;
+  readonly shortNames: boolean;
+  readonly usual: PreviewSettings;
+}
+
+/**
+ * Checks names against each other and puts defaults in; what is wrong is added to `faults`.
+ * @param taken repositories that are there already
+ */
 export function resolveRepositories(
   listed: ReadonlyMap<string, Listed>,
-  { cwd, shortNames, usual }: { readonly cwd: string; readonly shortNames: boolean; readonly usual: PreviewSettings },
+  { cwd, shortNames, usual }: RepositoryDefaults,
   faults: string[],
+  taken: readonly Repository[] = [],
 ): readonly Repository[] {
   const repositories: Repository[] = [];
-  const slugs = new Map<string, string>();
+  const slugs = new Map<string, string>(taken.map(({ name }) => [repositorySlug(name), name]));
   for (const [text, one] of listed) {
     try {
       const name = repositoryName(text);

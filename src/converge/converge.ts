@@ -27,7 +27,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const record = await deps.store.record(id);
   const preview = record ?? (await deps.engine.previews()).find((one) => one.id === id);
   if (!preview) return { kind: 'done' };
-  const repository = deps.repositories.find((one) => one.name === preview.repository);
+  const repository = deps.repositories().find((one) => one.name === preview.repository);
   if (record?.state === 'removing') {
     // Its branch may be back by now: what is left of its first life is not to be met in the second.
     await remove(deps, preview, record, repository, record.reason);

@@ -44,7 +44,8 @@ export interface ConvergeDeps {
   readonly probe: Probe;
   readonly walls: Walls;
   readonly log: Logger;
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
   /** See LABEL.instance. */
   readonly instance: string;
   newBuild(): BuildId;

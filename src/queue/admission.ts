@@ -39,9 +39,8 @@ const ASK_AGAIN_MS = 10_000;
 export function openAdmission(deps: AdmissionDeps): OpenAdmission {
   const { book, hints, store, clock, log } = deps;
   /** A preview that is paused would keep what others wait for. */
-  const countsMemory = [deps.host, ...deps.repositories.map((one) => one.most)].some(
-    (one) => one?.memory !== undefined,
-  );
+  const countsMemory = () =>
+    [deps.host, ...deps.repositories().map((one) => one.most)].some((one) => one?.memory !== undefined);
   /** Whose converge ended, or will, with a wait. */
   const told = new Set<PreviewId>();
   const asked = new Map<PreviewId, number>();
@@ -123,7 +122,7 @@ export function openAdmission(deps: AdmissionDeps): OpenAdmission {
   async function askForRoom(record: PreviewRecord, { id, act, cause }: MakesRoom): Promise<void> {
     asked.set(id, clock.now());
     const commit = knownHead(record);
-    if (act === 'sleep') await (countsMemory ? store.wantDeepRest(id) : store.wantRest(id, true));
+    if (act === 'sleep') await (countsMemory() ? store.wantDeepRest(id) : store.wantRest(id, true));
     else if (commit === undefined) return;
     else await store.setAside(record, { commit, cause });
     log.info({ preview: id, act, cause }, 'a preview makes room');

@@ -4,8 +4,8 @@ import type { PreviewId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
 import { knownHead } from '../domain/preview.ts';
 import { type Ageing, ageing } from '../domain/ttl.ts';
-import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { lookAgainAndAgain, shortestOf } from './looks.ts';
 
 export interface ExpireOptions {
   readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
@@ -14,22 +14,29 @@ export interface ExpireOptions {
   readonly hints: Hints;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
 }
 
 /** Between two looks: a tenth of the shortest time, within these milliseconds. */
 const LEAST_MS = 500;
 const MOST_MS = 60_000;
 
-/** Looks until `stop`; does nothing where no repository has a time to live. */
+/** Looks until `stop`; a look costs nothing where no repository has a time to live. */
 export function startExpiring(options: ExpireOptions): { stop(): Promise<void> } {
   const { gateway, store, pins, hints, clock, log } = options;
-  const ttls = new Map(options.repositories.flatMap((one) => (one.ttl === undefined ? [] : [[one.name, one.ttl]])));
-  if (ttls.size === 0) return { stop: () => Promise.resolve() };
+  const ttls = () => new Map(options.repositories().map((one) => [one.name, one.ttl]));
   const since = clock.now();
-  const ttlOf = (one: { readonly repository: Repository['name'] }) => ttls.get(one.repository);
+  /** Whether a preview may still say that it goes. */
+  let isOwed = true;
 
-  async function look(): Promise<void> {
+  async function look(): Promise<number | undefined> {
+    const times = ttls();
+    const shortest = shortestOf(times.values());
+    // Who waits for its end hears that there is none any more.
+    if (shortest === undefined && !isOwed) return undefined;
+    isOwed = shortest !== undefined;
+    const ttlOf = (one: { readonly repository: Repository['name'] }) => times.get(one.repository);
     const [routes, visits, records, uses, pinned] = await Promise.all([
       gateway.routes(),
       gateway.visits(),
@@ -52,8 +59,9 @@ export function startExpiring(options: ExpireOptions): { stop(): Promise<void> }
         const at = clock.now();
         await store.append({ type: 'preview.expiring', at, preview: record.id, ...(expiresAt ? { expiresAt } : {}) });
       }
-      if (one.isOver && !(await isVisited(record.id))) await expire(one);
+      if (one.isOver && !(await isVisited(record.id))) await expire(one, ttlOf(record) ?? 0);
     }
+    return shortest;
 
     async function isVisited(id: PreviewId): Promise<boolean> {
       const mine = routes.filter((one) => one.preview === id);
@@ -62,28 +70,16 @@ export function startExpiring(options: ExpireOptions): { stop(): Promise<void> }
     }
   }
 
-  async function expire({ record }: Ageing): Promise<void> {
+  async function expire({ record }: Ageing, ttl: number): Promise<void> {
     const commit = knownHead(record);
-    const cause = `nobody used it for ${age(ttlOf(record) ?? 0)}`;
+    const cause = `nobody used it for ${age(ttl)}`;
     if (commit === undefined) return;
     await store.setAside(record, { commit, cause });
     await hints.hint(record.id);
   }
 
-  let looking = Promise.resolve();
-  const timer = setInterval(
-    () => {
-      looking = looking
-        .then(look)
-        .catch((error: unknown) => log.warn({ reason: messageOf(error) }, 'unused previews are not looked for'));
-    },
-    Math.min(MOST_MS, Math.max(LEAST_MS, Math.min(...ttls.values()) / 10)),
-  );
-  timer.unref();
-  return {
-    async stop() {
-      clearInterval(timer);
-      await looking;
-    },
-  };
+  return lookAgainAndAgain({
+    ...{ look, log, share: 1 / 10, pause: [LEAST_MS, MOST_MS], failing: 'unused previews are not looked for' },
+    first: shortestOf(ttls().values()),
+  });
 }

@@ -9,7 +9,8 @@ export interface HouseDeps {
   readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
   readonly pins: Pick<Pins, 'all'>;
   readonly clock: Clock;
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
   readonly host: HouseLimits;
   /** Previews that have containers. */
   residents(): Promise<readonly (PreviewKey & Pick<Resident, 'running' | 'memory' | 'held'>)[]>;
@@ -34,7 +35,7 @@ const RECENT_MS = 5_000;
 
 /** Asks the engine and the gateway only where a limit needs it. */
 export async function lookAtHouse(deps: HouseDeps): Promise<Sight> {
-  const most = new Map(deps.repositories.map((one) => [one.name, one.most ?? NO_LIMITS]));
+  const most = new Map(deps.repositories().map((one) => [one.name, one.most ?? NO_LIMITS]));
   const counts = [deps.host, ...most.values()].some(
     (one) => one.previews !== undefined || one.running !== undefined || one.memory !== undefined,
   );

@@ -3,8 +3,8 @@ import type { BuildId, PreviewId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { idlePreviews, soonestIdle } from '../domain/rest.ts';
-import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { lookAgainAndAgain, shortestOf } from './looks.ts';
 
 export interface IdleOptions {
   readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
@@ -13,7 +13,8 @@ export interface IdleOptions {
   readonly hints: Hints;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
   /** Milliseconds after which builds ask to sleep by their own files. */
   asked(): Promise<ReadonlyMap<BuildId, number>>;
 }
@@ -25,18 +26,19 @@ const MOST_MS = 30_000;
 /** Looks until `stop`. */
 export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
   const { gateway, store, pins, hints, clock, log } = options;
-  const usual = new Map(options.repositories.map((one) => [one.name, one.idle]));
+  const usual = () => new Map(options.repositories().map((one) => [one.name, one.idle]));
   const since = clock.now();
 
   /** @returns the shortest time that any preview has; undefined where none has one. */
   async function look(): Promise<number | undefined> {
     const asked = await options.asked();
-    const times = [...usual.values(), ...asked.values()].filter((one) => one !== undefined);
-    if (times.length === 0) return undefined;
+    const times = usual();
+    const shortest = shortestOf([...times.values(), ...asked.values()]);
+    if (shortest === undefined) return undefined;
     await putToRest(({ repository, serving }) =>
-      soonestIdle(usual.get(repository), serving && asked.get(serving.build)),
+      soonestIdle(times.get(repository), serving && asked.get(serving.build)),
     );
-    return Math.min(...times);
+    return shortest;
   }
 
   async function putToRest(idleOf: (record: PreviewRecord) => number | undefined): Promise<void> {
@@ -59,34 +61,8 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
     }
   }
 
-  let over = false;
-  let timer: NodeJS.Timeout | undefined;
-  let looking = Promise.resolve();
-
-  function lookIn(ms: number): void {
-    timer = setTimeout(() => {
-      looking = look()
-        .catch((error: unknown) => {
-          log.warn({ reason: messageOf(error) }, 'idle previews are not looked for');
-          return undefined;
-        })
-        .then((shortest) => {
-          if (!over) lookIn(pauseOf(shortest));
-        });
-    }, ms);
-    timer.unref();
-  }
-
-  lookIn(pauseOf(Math.min(...[...usual.values()].filter((one) => one !== undefined))));
-  return {
-    async stop() {
-      over = true;
-      clearTimeout(timer);
-      await looking;
-    },
-  };
-}
-
-function pauseOf(shortest = Number.POSITIVE_INFINITY): number {
-  return Math.min(MOST_MS, Math.max(LEAST_MS, shortest / 4));
+  return lookAgainAndAgain({
+    ...{ look, log, share: 1 / 4, pause: [LEAST_MS, MOST_MS], failing: 'idle previews are not looked for' },
+    first: shortestOf(usual().values()),
+  });
 }

@@ -7,7 +7,8 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
 export interface PollOptions {
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
   readonly git: Git;
   readonly store: Pick<Store, 'know'>;
   readonly hints: Hints;
@@ -25,7 +26,6 @@ export interface Poller {
 export function startPolling(options: PollOptions): Poller {
   const over = new AbortController();
   const seen = new Map<string, ReadonlyMap<Branch, Commit>>();
-  const local = options.repositories.filter((one) => isLocal(one.url));
   let running: Promise<void> = Promise.resolve();
 
   /** Repository → its stamp when its branches were last looked at. */
@@ -62,6 +62,7 @@ export function startPolling(options: PollOptions): Poller {
   }
 
   async function nearby(): Promise<void> {
+    const local = options.repositories().filter((one) => isLocal(one.url));
     for (const repository of local) await attempt(`branches of ${repository.name}`, () => lookAt(repository));
   }
 

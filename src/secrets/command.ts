@@ -8,7 +8,9 @@ import { parseVaultReference } from './vault.ts';
 
 export interface SecretCommandDeps {
   /** Read when a verb runs. */
-  config(): { readonly home: string; readonly repositories: readonly { readonly name: string }[] };
+  config(): { readonly home: string };
+  /** Whether previews are made of it. */
+  isKnown(repository: RepositoryName): Promise<boolean>;
   readonly input: ValueInput;
   /** Standard output, for what was asked. */
   print(text: string): void;
@@ -37,24 +39,24 @@ export function secretCommands(program: Command, deps: SecretCommandDeps): void 
 
   scoped('set', 'set or replace a secret; its value is read from standard input, or asked for').action(
     async (repository: string, name: string, options: ScopeOptions) => {
-      const { store, home } = open(repository);
+      const { store, name: owner } = open(repository);
       const named: Named = { name, service: options.service, branch: options.branch };
       checkNamed(named);
       const value = await readValue(deps.input, deps.say);
       const reference = parseVaultReference(value.toString('utf8'));
-      const replaced = await store.set(home.repository, named, value);
+      const replaced = await store.set(owner, named, value);
       deps.print(
         `${replaced ? 'replaced' : 'set'} ${name}${reference ? ', which Vault is asked for at each build' : ''}`,
       );
       deps.say('Running previews keep what they have until their next redeploy.\n');
-      if (!home.known) deps.say(`Note: ${repository} is not in the configuration.\n`);
+      if (!(await deps.isKnown(owner))) deps.say(`Note: ${repository} is not in the configuration.\n`);
     },
   );
 
   scoped('rm', 'forget a secret of exactly this scope').action(
     async (repository: string, name: string, options: ScopeOptions) => {
-      const { store, home } = open(repository);
-      await store.remove(home.repository, { name, service: options.service, branch: options.branch });
+      const { store, name: owner } = open(repository);
+      await store.remove(owner, { name, service: options.service, branch: options.branch });
       deps.print(`removed ${name}`);
     },
   );
@@ -65,8 +67,8 @@ export function secretCommands(program: Command, deps: SecretCommandDeps): void 
     .option('--json', 'for a program')
     .description('the names, for what they are and when they were set; never a value')
     .action(async (repository: string, options: { json?: boolean }) => {
-      const { store, home } = open(repository);
-      const { secrets } = await store.read(home.repository);
+      const { store, name: owner } = open(repository);
+      const { secrets } = await store.read(owner);
       const rows = secrets.map((one) => ({
         name: one.name,
         service: one.service,
@@ -89,14 +91,8 @@ export function secretCommands(program: Command, deps: SecretCommandDeps): void 
       );
     });
 
-  function open(text: string): {
-    readonly store: SecretStore;
-    readonly home: { readonly repository: RepositoryName; readonly known: boolean };
-  } {
-    const repository = repositoryName(text);
-    const { home, repositories } = deps.config();
-    const known = repositories.some((one) => one.name === repository);
-    return { store: openSecretStore(home, { now: deps.now }), home: { repository, known } };
+  function open(text: string): { readonly store: SecretStore; readonly name: RepositoryName } {
+    return { store: openSecretStore(deps.config().home, { now: deps.now }), name: repositoryName(text) };
   }
 }
 

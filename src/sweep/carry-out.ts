@@ -29,7 +29,7 @@ export async function carryOut(
     });
   }
   // By the preview whose converge must not run meanwhile.
-  const slugs = new Map(deps.repositories.map((one) => [one.name, one.slug]));
+  const slugs = new Map(deps.repositories().map((one) => [one.name, one.slug]));
   const removals = decisions.filter((one) => one.action === 'remove');
   for (const [id, group] of grouped(removals, (one) => previewOf(one.thing.owner, slugs))) {
     const removeAll = async (): Promise<void> => {
@@ -79,7 +79,7 @@ async function whyNot(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const named = group.map((one) => repositoryOf(one.thing.owner)).find((one) => one !== undefined);
-  const repository = deps.repositories.find((one) => (named === undefined ? couldBeOf(one, id) : one.name === named));
+  const repository = deps.repositories().find((one) => (named === undefined ? couldBeOf(one, id) : one.name === named));
   if (!repository) return undefined;
   const { heads } = await readHeads(deps, repository, signal);
   if ('unread' in heads) return `nothing of ${repository.name} is touched: ${heads.unread}`;

@@ -6,7 +6,8 @@ import type { Inventory, Place, SweepLine } from '../domain/sweep.ts';
 import type { Logger } from '../log.ts';
 
 export interface SweepDeps {
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
   readonly git: Pick<Git, 'branches'>;
   readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'allAside'>;
   readonly engine: Pick<

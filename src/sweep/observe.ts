@@ -18,7 +18,7 @@ export async function observeAll(deps: SweepDeps, signal: AbortSignal): Promise<
   // Whoever runs before or after all else is read may have changed it meanwhile.
   const before = deps.worker.running();
   const [repositories, pullRequests, aside, records, inventory, routes, later] = await Promise.all([
-    batches(deps.repositories, (one) => readHeads(deps, one, signal)),
+    batches(deps.repositories(), (one) => readHeads(deps, one, signal)),
     deps.allPullRequests(),
     deps.store.allAside(),
     deps.store.records(),

@@ -1,6 +1,7 @@
 /** The API, from the command line's side. */
 
 import type { PreviewAct } from '../api/previews.ts';
+import type { RepositoryView } from '../api/repositories.ts';
 import type { PreviewView } from '../api/schemas.ts';
 import type { NewToken, TokenView } from '../api/tokens.ts';
 import type { BuildEvent } from '../domain/events.ts';
@@ -16,6 +17,9 @@ export interface Client {
   tokens(): Promise<readonly TokenView[]>;
   createToken(wanted: NewToken): Promise<TokenView & { readonly token: string }>;
   revokeToken(id: string): Promise<void>;
+  repositories(): Promise<readonly RepositoryView[]>;
+  putRepository(name: string, section: Readonly<Record<string, unknown>>): Promise<RepositoryView>;
+  removeRepository(name: string): Promise<void>;
 }
 
 export interface EventPage {
@@ -29,6 +33,7 @@ interface PreviewPage {
 }
 
 const LIMIT = 30_000;
+const REPOSITORIES = '/api/v1/repositories';
 /** A sweep asks every remote, and stops containers one after the other. */
 const SWEEP_LIMIT = 600_000;
 
@@ -80,5 +85,14 @@ export function createClient(options: { readonly url: string; readonly token: st
     tokens: async () => (await call<{ tokens: TokenView[] }>('GET', '/api/v1/tokens')).tokens,
     createToken: (body) => call('POST', '/api/v1/tokens', { body }),
     revokeToken: (id) => call('DELETE', `/api/v1/tokens/${encodeURIComponent(id)}`),
+    repositories: async () => (await call<{ repositories: RepositoryView[] }>('GET', REPOSITORIES)).repositories,
+    putRepository: (name, body) => call('PUT', repositoryAt(name), { body }),
+    removeRepository: (name) => call('DELETE', repositoryAt(name)),
   };
+}
+
+/** What is no name of a repository is so at the server too. */
+function repositoryAt(name: string): string {
+  const [owner = '', ...rest] = name.split('/');
+  return `${REPOSITORIES}/${encodeURIComponent(owner)}/${encodeURIComponent(rest.join('/'))}`;
 }

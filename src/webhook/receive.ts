@@ -12,7 +12,8 @@ import { Refusal } from './refusal.ts';
 export interface ReceiverDeps {
   /** Any of them may have signed; several while one is being replaced. */
   readonly secrets: readonly string[];
-  readonly repositories: readonly Repository[];
+  /** As they are now. */
+  repositories(): readonly Repository[];
   readonly store: Pick<Store, 'know' | 'notePullRequest'>;
   readonly hints: Hints;
   /** Told of each delivery, by GitHub's name of its event. */
@@ -64,7 +65,7 @@ export function webhookRouter(deps: ReceiverDeps): Router {
     const text = await signedText(req, { limits, verifiers, budget });
     const { event } = headersOf(req);
     const payload = parsePayload(text, mediaType(req));
-    const meaning = interpret(event, payload, deps.repositories);
+    const meaning = interpret(event, payload, deps.repositories());
     const action = actionOf(payload);
     const said = action === undefined ? {} : { action };
     switch (meaning.kind) {

@@ -57,6 +57,7 @@ function filledFor(one: Route): Readonly<Record<string, string>> {
 }
 
 const BODIES: Readonly<Record<string, unknown>> = {
+  putRepository: { url: 'https://example.com/acme/shop.git', branches: ['main'] },
   createToken: { name: 'CI', role: 'reader', repositories: ['acme/shop'], expiresAt: '2033-01-01T00:00:00.000Z' },
 };
 
@@ -162,7 +163,7 @@ describe('who may', () => {
   });
 
   it('sees of lists what it reaches, and nothing else', async () => {
-    for (const path of ['/previews?all=true', '/queue', '/events']) {
+    for (const path of ['/previews?all=true', '/queue', '/events', '/repositories']) {
       const headers = path === '/events' ? { accept: 'text/event-stream' } : {};
       const seen = async (token: string) =>
         JSON.stringify((await ask('get', `${BASE}${path}`, { token, headers })).body);

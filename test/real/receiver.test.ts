@@ -50,7 +50,7 @@ async function open(): Promise<void> {
   const connections = redisConnections(redis.url, log);
   hints = openHints({ redis: connections });
   store = openStore({ redis: connections, clock: { now: Date.now }, log });
-  receiver = await startReceiver({ store, hints, repositories });
+  receiver = await startReceiver({ store, hints, repositories: () => repositories });
 }
 
 async function close(): Promise<void> {

@@ -1,7 +1,9 @@
 /** What the API keeps, in memory: for tests of what it answers. */
 
 import type { Replays } from '../../src/api/once.ts';
+import type { RepositoryDeps } from '../../src/api/repositories.ts';
 import type { Answer } from '../../src/api/route.ts';
+import type { Repository } from '../../src/domain/ports.ts';
 import type { TokenRecord, Tokens } from '../../src/domain/tokens.ts';
 import type { Trail, TrailEntry } from '../../src/domain/trail.ts';
 
@@ -44,5 +46,15 @@ export function memoryReplays(): Replays {
       if (found) found.answer = answer;
     },
     release: async (key) => void kept.delete(key),
+  };
+}
+
+/** Takes whatever it is given, and keeps nothing of it. */
+export function memoryBook(all: readonly Repository[]): RepositoryDeps['book'] {
+  return {
+    all: () => all,
+    isConfigured: () => false,
+    put: async () => [],
+    remove: async (name) => all.some((one) => one.name === name),
   };
 }

@@ -21,7 +21,7 @@ import type { ObservedContainer } from '../../src/domain/observed.ts';
 import type { Repository } from '../../src/domain/ports.ts';
 import { newRecord, type PreviewRecord, transition } from '../../src/domain/preview.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryReplays, memoryTokens, memoryTrail } from './api-memory.ts';
+import { memoryBook, memoryReplays, memoryTokens, memoryTrail } from './api-memory.ts';
 import { keptLog } from './log.ts';
 
 export const BUILD = buildId(1_700_000_000_000, 7);
@@ -137,6 +137,8 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
       dryRun,
       lines: [{ what: 'volume', name: 'th-gone--shop_data', action: 'remove', why: 'the branch was deleted' }],
     }),
+    repositoryBook: memoryBook(repositories()),
+    secretsOf: async () => [{ name: 'API_KEY', service: '*', branch: '*', setAt: 1_700_000_000_000 }],
     ...{ tokens, trail, clock, repositories },
   };
   const routes = apiRoutes(deps);

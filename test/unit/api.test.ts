@@ -22,7 +22,7 @@ import { TreehouseError } from '../../src/errors.ts';
 import { createClient } from '../../src/web/client.ts';
 import { gatewayPageRouter } from '../../src/web/gateway-page.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryReplays, memoryTokens, memoryTrail } from '../support/api-memory.ts';
+import { memoryBook, memoryReplays, memoryTokens, memoryTrail } from '../support/api-memory.ts';
 import { keptLog } from '../support/log.ts';
 
 const TOKEN = 'the admin token of this test';
@@ -128,6 +128,8 @@ function memory() {
     trail: memoryTrail(),
     clock: { now: () => 1_000 },
     repositories: () => [],
+    repositoryBook: memoryBook([]),
+    secretsOf: async () => [],
   };
 }
 

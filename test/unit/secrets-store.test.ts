@@ -264,7 +264,8 @@ describe('the command line', () => {
     const lines: string[] = [];
     const program = new Command('treehouse').exitOverride();
     secretCommands(program, {
-      config: () => ({ home, repositories: [{ name: 'acme/shop' }] }),
+      config: () => ({ home }),
+      isKnown: async (one) => one === 'acme/shop',
       input: stream,
       print: (text) => lines.push(text),
       say: (text) => lines.push(text.trim()),

@@ -25,7 +25,7 @@ function world(more: Partial<SweepDeps> = {}) {
     remove: async (thing: Thing) => void done.push(`${thing.what} ${thing.ref}`),
   };
   const deps: SweepDeps = {
-    repositories: [SHOP],
+    repositories: () => [SHOP],
     git: {
       branches: async () => {
         if (branches.now instanceof TreehouseError) throw branches.now;

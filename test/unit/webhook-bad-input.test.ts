@@ -33,7 +33,7 @@ beforeEach(async () => {
     secrets: ['the secret that is to come', OLD_SECRET, 'a secret that only this test and its receiver know'],
     store: port.store,
     hints: { hint: (id) => (hint ?? port.hints.hint)(id) },
-    repositories: [repository('acme/shop')],
+    repositories: () => [repository('acme/shop')],
     limits: { ms: 300, enqueueMs: 200 },
   });
 });
@@ -83,7 +83,7 @@ describe('signature', () => {
   });
 
   test('no receiver is made without a secret, which would take everything', () => {
-    const deps = { store: port.store, hints: port.hints, repositories: [], log: pino({ level: 'silent' }) };
+    const deps = { store: port.store, hints: port.hints, repositories: () => [], log: pino({ level: 'silent' }) };
     expect(() => webhookRouter({ ...deps, secrets: [] })).toThrow(/needs a secret/);
     expect(() => webhookRouter({ ...deps, secrets: ['good', ''] })).toThrow(/needs a secret/);
   });
@@ -307,5 +307,5 @@ function form(body: string): Delivery {
 
 async function again(limits: object): Promise<TestReceiver> {
   await receiver.close();
-  return startReceiver({ store: port.store, hints: port.hints, repositories: [repository('acme/shop')], limits });
+  return startReceiver({ store: port.store, hints: port.hints, repositories: () => [repository('acme/shop')], limits });
 }

@@ -54,7 +54,10 @@ beforeAll(async () => {
     },
     hints: port.hints,
     // Spelled otherwise than GitHub does: names of repositories do not tell case.
-    repositories: [repository('codertocat/hello-world', ['*', '!dependabot/**']), repository('Octocoders/Hello-World')],
+    repositories: () => [
+      repository('codertocat/hello-world', ['*', '!dependabot/**']),
+      repository('Octocoders/Hello-World'),
+    ],
   });
 });
 
