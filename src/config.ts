@@ -17,6 +17,7 @@ import type { HouseLimits } from './domain/admission.ts';
 import type { DiskSettings } from './domain/disk.ts';
 import type { BuildLimits } from './domain/isolation.ts';
 import type { Repository } from './domain/ports.ts';
+import type { ShipTo } from './domain/shipping.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import type { ConfiguredVault } from './secrets/vault.ts';
 
@@ -57,6 +58,8 @@ export interface Config {
   readonly logLevel: string;
   /** Of file, environment and command line; the API may add others. */
   readonly repositories: readonly Repository[];
+  /** Where what containers print is shipped; undefined: nowhere. */
+  readonly shipLogs: ShipTo | undefined;
   /** For repositories that are added later. */
   readonly defaults: RepositoryDefaults;
   /** `auto`: where the host lets us; `on`: or Treehouse does not start. */
@@ -168,6 +171,7 @@ export function readConfig(input: ConfigInput): Config {
     defaults,
     firewall: settings.firewall,
     egress: settings.egress,
+    shipLogs: settings.shipLogs,
     redisUrl: settings.redisUrl,
     registry: settings.registry,
     dockerHost: settings.dockerHost,

@@ -6,6 +6,7 @@ import type Docker from 'dockerode';
 import { tokenKnower } from './access/issue.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineFacts } from './adapters/engine-host.ts';
+import { enginePrinting, followPrinted } from './adapters/engine-printing.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { containerUse } from './adapters/engine-use.ts';
@@ -50,6 +51,7 @@ import { openMemory, ownerShift } from './secrets/memory.ts';
 import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
+import { shipLogs } from './shipping/ship.ts';
 import { convergeDeps } from './stages.ts';
 import { holdWalls } from './walls.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
@@ -159,6 +161,16 @@ async function start(
   if (remoteEngine(config.dockerHost) === undefined) {
     const neighbours = keepNeighbours({ shares: await hostShares({ docker, instance }), engine, store, log });
     undo.push(() => neighbours.stop());
+  }
+
+  if (config.shipLogs) {
+    const shipping = await shipLogs({
+      ...{ to: config.shipLogs, home: config.home, log, onCount: meter.linesShipped },
+      printing: enginePrinting(docker, instance),
+      follow: (container, after, onLine, over) => followPrinted(docker, container, after, onLine, over),
+      watch: (changed) => engine.watchAll(changed),
+    });
+    undo.push(() => shipping.stop());
   }
 
   const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });

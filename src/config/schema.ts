@@ -5,6 +5,7 @@ import type { RepositoryLimits } from '../domain/admission.ts';
 import { millisecondsOf } from '../domain/duration.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { SleepMode } from '../domain/rest.ts';
+import type { ShipTo } from '../domain/shipping.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 
@@ -77,6 +78,17 @@ export type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'>
 };
 export const NO_REPOSITORY: Listed = { branches: ['*'] };
 
+/** Of a text of the form that is asked for below. */
+function shipTo(text: string): ShipTo {
+  const [, format, transport, host = '', port] = /^(\w+)\+(\w+):\/\/(.+):(\d+)\/?$/.exec(text) ?? [];
+  return {
+    format: format === 'gelf' ? 'gelf' : 'syslog',
+    tls: transport === 'tls',
+    host: host.replaceAll(/[[\]]/g, ''),
+    port: Number(port),
+  };
+}
+
 const domainPattern = /^(?=.{1,180}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
 
 /** The whole file. */
@@ -136,6 +148,16 @@ export const fileSchema = z.strictObject({
   repositories: z.record(z.string(), repositorySchema).default({}),
   firewall: z.enum(['auto', 'on', 'off']).default('auto'),
   egress: z.enum(['internet', 'all', 'none']).default('internet'),
+  /** Where what containers print is shipped; syslog over TLS where it can be: a log may hold anything. */
+  shipLogs: z
+    .string()
+    .regex(
+      /^(?:syslog|gelf)\+(?:tcp|tls):\/\/(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}\/?$/,
+      'it is syslog+tls://host:port, syslog+tcp://, gelf+tls:// or gelf+tcp://',
+    )
+    .transform(shipTo)
+    .refine(({ port }) => port >= 1 && port <= 65_535, 'its port is 1 to 65535')
+    .optional(),
   vaultAddr: z.url({ protocol: /^https?$/, error: 'it is https://host:port' }).optional(),
   redisUrl: z
     .string()
@@ -191,6 +213,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_REGISTRY: 'registry',
   TREEHOUSE_FIREWALL: 'firewall',
   TREEHOUSE_EGRESS: 'egress',
+  TREEHOUSE_SHIP_LOGS: 'shipLogs',
   TREEHOUSE_VAULT_ADDR: 'vaultAddr',
   REDIS_URL: 'redisUrl',
   DOCKER_HOST: 'dockerHost',

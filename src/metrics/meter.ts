@@ -27,6 +27,7 @@ export interface Meter {
   swept(lines: readonly SweepLine[]): void;
   routesChanged(): void;
   engineFailed(code: string): void;
+  linesShipped(outcome: 'shipped' | 'dropped', count: number): void;
 }
 
 /** Seconds: from a small stack's stages to what time limits end. */
@@ -81,8 +82,13 @@ export function createMeter(looked: Looked): Meter {
     ...{ name: 'treehouse_engine_errors_total', help: 'Questions to the engine that failed.', registers },
     labelNames: ['code'],
   });
+  const shipped = new Counter({
+    ...{ name: 'treehouse_log_lines_total', help: 'Lines of containers on their way to other logs.', registers },
+    labelNames: ['outcome'],
+  });
   for (const outcome of ['live', 'failed', 'superseded']) builds.inc({ outcome }, 0);
   engine.inc({ code: 'engine-away' }, 0);
+  for (const outcome of ['shipped', 'dropped']) shipped.inc({ outcome }, 0);
   lookedAt(looked, registers);
 
   return {
@@ -105,6 +111,7 @@ export function createMeter(looked: Looked): Meter {
     },
     routesChanged: () => routes.inc(),
     engineFailed: (code) => engine.inc({ code }),
+    linesShipped: (outcome, count) => shipped.inc({ outcome }, count),
   };
 }
 
