@@ -28,6 +28,7 @@ import { apiRouter, bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
 import { openBook } from './config/book.ts';
 import type { Config } from './config.ts';
+import { explain } from './converge/explain.ts';
 import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
 import { DEFAULT_LIMITS } from './domain/isolation.ts';
@@ -263,6 +264,7 @@ async function start(
         },
         routes: apiRoutes({
           ...{ store, hints, pins, wake, engine, tokens, clock, repositories, repositoryBook, trail, book },
+          explain: (record, over) => explain(deps, record, over),
           secretsOf: async (name) => (await secretStore.read(name)).secrets,
           ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
           pausedBecause: budgets.pausedBecause,

@@ -6,6 +6,7 @@ import { type BuildReader, buildRoutes } from './builds.ts';
 import { type HostDeps, hostRoutes } from './host.ts';
 import { type LiveDeps, liveRoutes } from './live.ts';
 import { type NewsDeps, newsRoutes } from './news.ts';
+import { type PlanDeps, planRoutes } from './plan.ts';
 import { type PreviewDeps, previewRoutes } from './previews.ts';
 import { type QueueDeps, queueRoutes } from './queue.ts';
 import { type RepositoryDeps, repositoryRoutes } from './repositories.ts';
@@ -14,7 +15,13 @@ import { sweepRoutes } from './sweep.ts';
 import { type TokenDeps, tokenRoutes } from './tokens.ts';
 import { trailRoutes } from './trail.ts';
 
-export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps, HostDeps, Pick<RepositoryDeps, 'secretsOf'> {
+export interface ApiDeps
+  extends PreviewDeps,
+    PlanDeps,
+    LiveDeps,
+    TokenDeps,
+    HostDeps,
+    Pick<RepositoryDeps, 'secretsOf'> {
   readonly repositoryBook: RepositoryDeps['book'];
   readonly store: PreviewDeps['store'] & BuildReader & NewsDeps['store'];
   readonly book: QueueDeps['book'];
@@ -25,6 +32,7 @@ export interface ApiDeps extends PreviewDeps, LiveDeps, TokenDeps, HostDeps, Pic
 export function apiRoutes(deps: ApiDeps): readonly Route[] {
   return [
     ...previewRoutes(deps),
+    ...planRoutes(deps),
     ...buildRoutes(deps.store),
     ...liveRoutes(deps),
     ...newsRoutes(deps),

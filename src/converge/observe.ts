@@ -32,7 +32,7 @@ export async function observeDesired(
 }
 
 export async function observeWorld(
-  deps: ConvergeDeps,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'engine' | 'gateway'>,
   preview: PreviewKey,
   repository: Repository | undefined,
   signal: AbortSignal,

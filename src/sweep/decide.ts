@@ -1,12 +1,12 @@
 /** What a sweep does with what it saw: previews to look at, and things that belong to none. Pure, so that a dry run tells the truth. */
 import type { SetAside } from '../domain/desired.ts';
+import { driftOf, staleBuild } from '../domain/drift.ts';
 import type { PreviewId } from '../domain/names.ts';
 import { previewId } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import { type Decision, KINDS, type Owner, type Thing } from '../domain/sweep.ts';
-import { driftOf, staleBuild } from './drift.ts';
 import { grouped } from './grouped.ts';
 import { type PullRequests, type RepositoryState, type Standings, standings } from './standing.ts';
 

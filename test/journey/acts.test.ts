@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createClient } from '../../src/web/client.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { plainDockerfile } from '../support/stacks.ts';
-import { serves, startWorld, until, type World } from '../support/treehouse.ts';
+import { docker, serves, startWorld, until, type World } from '../support/treehouse.ts';
 
 // Of this run alone: another run on the same engine has previews of its own names.
 const repository = `acme/acts${process.pid}`;
@@ -43,6 +43,25 @@ it('a build that is cancelled ends, is not tried again, and what served serves o
   await world.pushed(repository, 'main');
   await client().sweep({ dryRun: false });
   expect((await world.record(id()))?.attempt?.build).toBe(record.attempt?.build);
+});
+
+it('says what is wanted of it, what there is, and what comes next', async () => {
+  const plan = async () => {
+    const answer = await fetch(`${world.url}/api/v1/previews/${id()}/plan`, {
+      headers: { authorization: `Bearer ${ADMIN}` },
+    });
+    return (await answer.json()) as { desired: object; observed: { containers: string[] }; next: string; why: string };
+  };
+  const bad = await repo.head();
+  expect(await plan()).toMatchObject({
+    ...{ desired: { commit: bad, cause: null }, next: 'nothing' },
+    ...{ why: 'this commit failed and would again; a redeploy tries it once more' },
+  });
+  const [container = ''] = (await plan()).observed.containers;
+  await docker('stop', '-t', '0', container);
+  // Whoever mends it may be quicker than the question.
+  expect(['nothing', 'converge']).toContain((await plan()).next);
+  await serves(world, id(), 'before');
 });
 
 it('a preview that is taken down is gone, stays gone, and comes back when somebody asks, or pushes', async () => {

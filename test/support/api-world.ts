@@ -137,6 +137,11 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
       dryRun,
       lines: [{ what: 'volume', name: 'th-gone--shop_data', action: 'remove', why: 'the branch was deleted' }],
     }),
+    explain: async ({ id }) => ({
+      desired: { kind: 'present', commit: COMMIT },
+      stack: { preview: id, containers: [CONTAINER], networks: [], volumes: [], images: [] },
+      ...{ routes: [], next: 'nothing', why: 'it is as it should be' },
+    }),
     repositoryBook: memoryBook(repositories()),
     secretsOf: async () => [{ name: 'API_KEY', service: '*', branch: '*', setAt: 1_700_000_000_000 }],
     ...{ tokens, trail, clock, repositories },

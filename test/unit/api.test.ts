@@ -128,6 +128,7 @@ function memory() {
     trail: memoryTrail(),
     clock: { now: () => 1_000 },
     repositories: () => [],
+    explain: async () => Promise.reject(new Error('not asked')),
     repositoryBook: memoryBook([]),
     secretsOf: async () => [],
   };

@@ -1,9 +1,9 @@
 /** Whether a preview that should be is as it should be: what a webhook that never came, or a crash, left undone. Pure. */
-import { isServing, type LiveBuild, liveBuild } from '../domain/live.ts';
-import { type Commit, shortCommit } from '../domain/names.ts';
-import type { ObservedStack } from '../domain/observed.ts';
-import type { Route } from '../domain/ports.ts';
-import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
+import { isServing, type LiveBuild, liveBuild } from './live.ts';
+import { type Commit, shortCommit } from './names.ts';
+import type { ObservedStack } from './observed.ts';
+import type { Route } from './ports.ts';
+import { hasFailed, type PreviewKey, type PreviewRecord } from './preview.ts';
 
 /** @returns why it is to be looked at; undefined where all is well, or as well as it can be. */
 export function driftOf(seen: {
