@@ -25,8 +25,6 @@ export interface IdleInput {
   readonly records: readonly PreviewRecord[];
   /** Milliseconds since the epoch at which a preview was last visited, as far as the gateway remembers. */
   readonly visited: ReadonlyMap<PreviewId, number>;
-  /** Previews that have requests or connections open. */
-  readonly busy: ReadonlySet<PreviewId>;
   /** Previews that are pinned. */
   readonly kept: ReadonlySet<PreviewId>;
   /** Milliseconds after which a preview sleeps; undefined where it never does. */
@@ -36,18 +34,10 @@ export interface IdleInput {
   readonly now: number;
 }
 
-/** Previews that nobody visited for as long as is allowed. */
-export function idlePreviews({
-  records,
-  visited,
-  busy,
-  kept,
-  idleOf,
-  since,
-  now,
-}: IdleInput): readonly PreviewRecord[] {
+/** Previews that nobody visited for as long as is allowed; some may have a connection open all that time. */
+export function idlePreviews({ records, visited, kept, idleOf, since, now }: IdleInput): readonly PreviewRecord[] {
   return records.filter((one) => {
-    if ((one.state !== 'live' && one.state !== 'outdated') || busy.has(one.id) || kept.has(one.id)) return false;
+    if ((one.state !== 'live' && one.state !== 'outdated') || kept.has(one.id)) return false;
     const idle = idleOf(one);
     const last = Math.max(visited.get(one.id) ?? 0, one.changedAt, one.serving?.since ?? 0, since);
     return idle !== undefined && now - last >= idle;

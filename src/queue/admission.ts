@@ -113,9 +113,10 @@ export function openAdmission(deps: AdmissionDeps): OpenAdmission {
       const what = commit === undefined ? {} : { commit };
       await store.append({ type: 'preview.waiting', at: clock.now(), preview: id, purpose, ...what, ...wait });
     }
+    for (const [id, at] of asked) if (clock.now() - at >= ASK_AGAIN_MS) asked.delete(id);
     for (const one of makeRoom) {
       const record = records.get(one.id);
-      if (record && clock.now() - (asked.get(one.id) ?? 0) >= ASK_AGAIN_MS) await askForRoom(record, one);
+      if (record && !asked.has(one.id)) await askForRoom(record, one);
     }
   }
 

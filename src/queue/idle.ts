@@ -50,12 +50,14 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
     ]);
     const lastOf = new Map(visits.map((one) => [one.host, one.last]));
     const visited = new Map<PreviewId, number>();
-    const busy = new Set<PreviewId>();
-    for (const route of routes) {
-      visited.set(route.preview, Math.max(visited.get(route.preview) ?? 0, lastOf.get(route.host) ?? 0));
-      if ((await gateway.inFlight(route.upstream)) > 0) busy.add(route.preview);
+    for (const { preview, host } of routes) {
+      visited.set(preview, Math.max(visited.get(preview) ?? 0, lastOf.get(host) ?? 0));
     }
-    for (const one of idlePreviews({ records, visited, busy, kept, idleOf, since, now: clock.now() })) {
+    for (const one of idlePreviews({ records, visited, kept, idleOf, since, now: clock.now() })) {
+      // Asked of these alone: of all there would be as many questions as previews.
+      const upstreams = routes.filter((route) => route.preview === one.id).map((route) => route.upstream);
+      const open = await Promise.all(upstreams.map((upstream) => gateway.inFlight(upstream)));
+      if (open.some((count) => count > 0)) continue;
       await store.wantRest(one.id, true);
       await hints.hint(one.id);
     }

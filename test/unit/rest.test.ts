@@ -19,7 +19,6 @@ function idle(record: PreviewRecord, more: Partial<IdleInput> = {}): readonly Pr
   const input: IdleInput = {
     records: [record],
     visited: new Map(),
-    busy: new Set(),
     kept: new Set(),
     idleOf: () => 30 * MINUTE,
     since: 0,
@@ -46,7 +45,6 @@ describe('a preview that nobody visited for half an hour', () => {
 
   it.each<[string, PreviewRecord, Partial<IdleInput>]>([
     ['was visited since', preview('live'), { visited: new Map([[id, NOW - 30 * MINUTE + 1]]) }],
-    ['has a connection open', preview('live'), { busy: new Set([id]) }],
     ['is pinned', preview('live'), { kept: new Set([id]) }],
     ['is of a repository whose previews never sleep', preview('live'), { idleOf: () => undefined }],
     ['came to life since', preview('live', NOW - 29 * MINUTE), {}],
