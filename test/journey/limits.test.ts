@@ -70,12 +70,14 @@ it('a noisy repository does not keep a quiet one waiting, and nobody is dropped'
   await push(quiet, 'q');
   const id = world.idOf(quiet, 'q');
   const wait = await until('the quiet one is told where it stands', async () => (await world.record(id))?.wait);
+  // One, but for a machine that is busy while all of this is pushed.
+  const begun = world.events.filter((one) => one.type === 'build.started').length;
   expect(wait).toMatchObject({ position: 1, because: '1 build runs, and 1 may at once (TREEHOUSE_CONCURRENCY)' });
 
   await live(quiet, 'q');
   for (const one of branches) await live(noisy, one);
   const order = world.events.flatMap((one) => (one.type === 'build.started' ? [one.preview] : []));
-  expect(order.indexOf(id)).toBe(1);
+  expect(order.indexOf(id)).toBe(begun);
   expect(order).toHaveLength(7);
   const positions = world.events.flatMap((one) => (one.type === 'preview.waiting' ? [one.position] : []));
   expect(Math.max(...positions)).toBeGreaterThanOrEqual(4);
