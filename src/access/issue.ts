@@ -1,9 +1,10 @@
 /** Makes tokens, and knows them again. */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Principal, Role } from '../domain/access.ts';
 import type { RepositoryName } from '../domain/names.ts';
 import type { Clock } from '../domain/ports.ts';
 import { isExpired, principalOf, type TokenRecord, type Tokens } from '../domain/tokens.ts';
+import { hasHash, newSecret, sha256 } from './secret-text.ts';
 
 /** So that secret scanners find a token that was pushed, and people see what it is. */
 const PREFIX = 'treehouse';
@@ -22,8 +23,8 @@ export async function issueToken(
   deps: { readonly tokens: Tokens; readonly clock: Clock },
   wanted: Wanted,
 ): Promise<{ readonly token: string; readonly record: TokenRecord }> {
-  const id = randomBytes(5).toString('hex').slice(0, 8);
-  const token = `${PREFIX}_${id}_${randomBytes(32).toString('base64url')}`;
+  const { id, chance } = newSecret();
+  const token = `${PREFIX}_${id}_${chance}`;
   const { name, role, repositories, expiresAt } = wanted;
   const record: TokenRecord = {
     ...{ id, name, role, repositories, hash: sha256(token).toString('hex'), createdAt: deps.clock.now() },
@@ -45,15 +46,10 @@ export function tokenKnower(deps: KnowerDeps): (token: string) => Promise<Princi
   const own = sha256(deps.adminToken);
   return async (token) => {
     if (token === '') return undefined;
-    const hash = sha256(token);
-    if (timingSafeEqual(hash, own)) return { id: 'admin', name: 'admin', role: 'admin', repositories: 'all' };
+    if (timingSafeEqual(sha256(token), own)) return { id: 'admin', name: 'admin', role: 'admin', repositories: 'all' };
     const id = FORM.exec(token)?.[1];
     const record = id === undefined ? undefined : await deps.tokens.find(id);
-    if (!record || !timingSafeEqual(hash, Buffer.from(record.hash, 'hex'))) return undefined;
+    if (!record || !hasHash(token, record.hash)) return undefined;
     return isExpired(record, deps.clock.now()) ? undefined : principalOf(record);
   };
-}
-
-function sha256(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }
