@@ -125,6 +125,7 @@ async function measureRoute(world: ScaleWorld, tag: string): Promise<number> {
   const gateway = new NginxGateway({
     controlSocket: path.join(world.home, 'nginx', 'control.sock'),
     routesFile: path.join(world.home, 'nginx', 'routes.txt'),
+    guardsFile: path.join(world.home, 'nginx', 'guards.txt'),
   });
   const id = previewId(`probe-${tag}`, branchName('n'));
   let turn = 0;

@@ -21,7 +21,7 @@ export async function instanceName(home: string): Promise<string> {
 }
 
 /** Reads `<home>/<name>`, or makes it: 32 random bytes in hex, 0600. */
-export function homeSecret(home: string, name: 'webhook-secret' | 'admin-token'): Promise<HomeSecret> {
+export function homeSecret(home: string, name: 'webhook-secret' | 'admin-token' | 'gateway-key'): Promise<HomeSecret> {
   return kept(path.join(home, name), randomBytes(32).toString('hex'));
 }
 

@@ -34,6 +34,7 @@ import { takeDown } from './converge/take-down.ts';
 import { DEFAULT_LIMITS } from './domain/isolation.ts';
 import type { PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
+import { openDoors } from './doors.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
@@ -55,6 +56,7 @@ import { openVault } from './secrets/vault.ts';
 import { shipLogs } from './shipping/ship.ts';
 import { convergeDeps } from './stages.ts';
 import { holdWalls } from './walls.ts';
+import { doorRouter } from './web/door.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen } from './web/server.ts';
 import { webhookRouter } from './webhook/receive.ts';
@@ -87,6 +89,8 @@ const clock: Clock = { now: () => Date.now() };
 const LOCAL_POLL_MS = 1_500;
 /** Wrong tokens from one address in a minute: far more than anyone mistypes, far fewer than guessing takes. */
 const GUESSES = 20;
+/** As above, of a preview's password; and of all addresses together. */
+const KNOCKS = { ofAddress: 10, ofRepository: 60 };
 /** What others do to the host's rules is put right this soon. */
 const WALLS_MS = 30_000;
 
@@ -138,7 +142,26 @@ async function start(
   });
   undo.push(() => walls.stop());
 
-  const parts = await startParts(config, { log, signal, undo, onGatewayBack: () => void tellOfSleepers() });
+  const repositoryBook = await openBook({
+    ...{ configured: config.repositories, defaults: config.defaults, added: repositoryFile(config.home) },
+    checkUrl: (url) => repositoryUrl(url, config.path),
+    async onChange() {
+      // Before anything of it is routed anew.
+      await doors.follow();
+      // The sweep finds whose branches are new and whose previews are nobody's any more.
+      rounds.sweeper.sweep({ dryRun: false }).catch((error: unknown) => {
+        log.warn({ reason: messageOf(error) }, 'the sweep after a change of the repositories failed');
+      });
+    },
+  });
+  const repositories = () => repositoryBook.all();
+  const doors = await openDoors({ home: config.home, repositories, clock, log });
+  const onGatewayBack = () => {
+    doors.tellAgain();
+    void tellOfSleepers();
+  };
+  const parts = await startParts(config, { log, signal, undo, door: doors.gateway, onGatewayBack });
+  await doors.lead(parts.nginx.gateway);
   const { registryAddress } = parts;
 
   const connections = redisConnections(parts.redisUrl, log);
@@ -191,16 +214,6 @@ async function start(
     embedded: parts.embedded,
   });
   const pins = pinFiles(config.home);
-  const repositoryBook = await openBook({
-    ...{ configured: config.repositories, defaults: config.defaults, added: repositoryFile(config.home) },
-    checkUrl: (url) => repositoryUrl(url, config.path),
-    // The sweep finds whose branches are new and whose previews are nobody's any more.
-    onChange: () =>
-      void rounds.sweeper.sweep({ dryRun: false }).catch((error: unknown) => {
-        log.warn({ reason: messageOf(error) }, 'the sweep after a change of the repositories failed');
-      }),
-  });
-  const repositories = () => repositoryBook.all();
   const tokens = tokenFiles(config.home);
   const trail = trailFiles(config.home);
   const replays = redisReplays({ redis: connections });
@@ -219,6 +232,7 @@ async function start(
   undo.push(() => admission.stop());
   const deps = await convergeDeps(config, docker, {
     ...{ clock, admission, git, secrets, gateway, store, walls, log, instance, builds, repositories },
+    links: doors.sharing,
     engine: budgets.engine,
     images: budgets.images,
     registry: budgets.registry,
@@ -251,7 +265,11 @@ async function start(
         ...{ repositories, store, hints, log },
         onAnswered: meter.delivery,
       }),
-      gatewayPageRouter({ store, wake, domain: config.domain }),
+      gatewayPageRouter({ store, wake, domain: config.domain, key: doors.gateway.key, repositories }),
+      doorRouter({
+        ...{ key: doors.gateway.key, domain: config.domain, clock, repositories, guesses: KNOCKS },
+        ...{ redeem: doors.sharing.redeem, knock: doors.knock },
+      }),
       apiRouter({
         ...{
           store,
@@ -266,6 +284,7 @@ async function start(
           ...{ store, hints, pins, wake, engine, tokens, clock, repositories, repositoryBook, trail, book },
           explain: (record, over) => explain(deps, record, over),
           secretsOf: async (name) => (await secretStore.read(name)).secrets,
+          ...{ links: doors.sharing, passwords: doors.passwords, urlOf: deps.urlOf },
           ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
           pausedBecause: budgets.pausedBecause,
           host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
@@ -288,6 +307,7 @@ async function start(
 
   const rounds = startRounds({
     ...{ config, docker, engine, deps, connections, hints, admission, budgets, pins, keys, secrets, localPollMs, undo },
+    links: doors.sharing,
     onSwept: meter.swept,
   });
 

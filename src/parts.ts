@@ -1,5 +1,6 @@
 /** Starts what is embedded, where none is configured: Redis and the registry; and the gateway, which always is. */
 import type { Config } from './config.ts';
+import type { Guard } from './domain/guards.ts';
 import type { OnOutage } from './embedded/keep.ts';
 import { type EmbeddedNginx, startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
@@ -22,12 +23,15 @@ export async function startParts(
     log,
     signal,
     undo,
+    door,
     onGatewayBack,
   }: {
     readonly log: Logger;
     readonly signal: AbortSignal;
     readonly undo: (() => Promise<unknown>)[];
-    /** It has forgotten who sleeps. */
+    /** What the gateway asks of visitors, and its key. */
+    readonly door: { readonly key: string; readonly guards: readonly Guard[] };
+    /** It has forgotten who sleeps, and the links. */
     onGatewayBack(): void;
   },
 ): Promise<Parts> {
@@ -48,6 +52,7 @@ export async function startParts(
     port: config.gatewayPort,
     domain: config.domain,
     pages: `${config.host}:${config.port}`,
+    ...door,
     signal,
     onOutage: said(log, 'the gateway', onGatewayBack),
   });

@@ -9,6 +9,7 @@ import type { Budgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
+import type { SharedLinks } from './domain/links.ts';
 import type { Engine, Pins } from './domain/ports.ts';
 import type { SweepLine } from './domain/sweep.ts';
 import type { OpenAdmission } from './queue/admission.ts';
@@ -19,6 +20,7 @@ import { startPolling } from './queue/poll.ts';
 import { hintWhenQuiet } from './queue/quiet.ts';
 import type { RedisConnections } from './queue/redis.ts';
 import { type HintWorker, startWorker } from './queue/worker.ts';
+import { linksPlace } from './sweep/links-place.ts';
 import { pinsPlace } from './sweep/pins-place.ts';
 import { registryPlace } from './sweep/registry-place.ts';
 import { secretsPlace } from './sweep/secrets-place.ts';
@@ -35,6 +37,7 @@ export interface RoundsInput {
   readonly admission: OpenAdmission;
   readonly budgets: Budgets;
   readonly pins: Pins;
+  readonly links: SharedLinks;
   readonly keys: RedisThings;
   readonly secrets: Parameters<typeof secretsPlace>[0];
   readonly localPollMs: number;
@@ -78,6 +81,7 @@ export function startRounds(input: RoundsInput): Rounds {
         ...[
           secretsPlace(input.secrets),
           pinsPlace(pins),
+          linksPlace(input.links),
           checkoutFolders(deps.builds),
           mirrorFolders(path.join(config.home, 'mirrors')),
           keys,

@@ -29,6 +29,7 @@ type Shared = Pick<
   | 'fullest'
   | 'secrets'
   | 'gateway'
+  | 'links'
   | 'registry'
   | 'store'
   | 'walls'

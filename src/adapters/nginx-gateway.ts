@@ -1,29 +1,33 @@
 /** The port `Gateway` over the control socket of Treehouse's nginx; docs/gateway.md tells the whole way. */
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { isIPv4, isIPv6 } from 'node:net';
-import { dirname } from 'node:path';
+import type { Doorkeeper, Guard, OpenLink } from '../domain/guards.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
 import type { Gateway, Route, Visit } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { writeWhole } from '../whole-file.ts';
 
 export interface NginxGatewayOptions {
   readonly controlSocket: string;
-  /** Read by nginx when it starts. */
+  /** Read by nginx when it starts, as is the next. */
   readonly routesFile: string;
+  readonly guardsFile: string;
 }
 
 const ANSWER_WITHIN = 5_000;
 
-export class NginxGateway implements Gateway {
+export class NginxGateway implements Gateway, Doorkeeper {
   readonly #controlSocket: string;
   readonly #routesFile: string;
+  readonly #guardsFile: string;
   /** The last write: writers follow each other, since all share the one file. */
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: NginxGatewayOptions) {
     this.#controlSocket = options.controlSocket;
     this.#routesFile = options.routesFile;
+    this.#guardsFile = options.guardsFile;
   }
 
   async routesOf(preview: PreviewId): Promise<readonly Route[]> {
@@ -44,7 +48,15 @@ export class NginxGateway implements Gateway {
   }
 
   async inFlight(upstream: string): Promise<number> {
-    const path = `/inflight?upstream=${encodeURIComponent(upstream)}`;
+    return this.#count('inflight', upstream);
+  }
+
+  async visiting(upstream: string): Promise<number> {
+    return this.#count('visiting', upstream);
+  }
+
+  async #count(what: 'inflight' | 'visiting', upstream: string): Promise<number> {
+    const path = `/${what}?upstream=${encodeURIComponent(upstream)}`;
     return Number(await this.#ask('GET', path, `counting the open requests of ${upstream}`));
   }
 
@@ -64,22 +76,37 @@ export class NginxGateway implements Gateway {
     await this.#ask('DELETE', `/asleep/${preview}`, `letting the requests for ${preview} through`);
   }
 
+  setGuards(guards: readonly Guard[]): Promise<void> {
+    const done = this.#writing.then(async () => {
+      const text = guardsText(guards);
+      // The file first, as with routes.
+      await this.#writeFile(this.#guardsFile, text, 'guarding previews');
+      await this.#ask('PUT', '/guards', 'guarding previews', text);
+    });
+    this.#writing = done.catch(() => undefined);
+    return done;
+  }
+
+  async setLinks(links: readonly OpenLink[]): Promise<void> {
+    const lines = links.map(({ id, preview, expiresAt }) => `${id} ${preview} ${Math.floor(expiresAt)}\n`);
+    await this.#ask('PUT', '/links', 'telling the links', lines.join(''));
+  }
+
   async #write(preview: PreviewId, routes: readonly Route[]): Promise<boolean> {
     const act = `setting the routes of ${preview}`;
     const all = await this.routes();
     const wanted = textOf(routes);
     const changed = wanted !== textOf(all.filter((route) => route.preview === preview));
     // The file first: whatever dies after this line, an nginx that starts anew has the new routes.
-    await this.#writeFile(textOf([...all.filter((route) => route.preview !== preview), ...routes]), act);
+    const text = textOf([...all.filter((route) => route.preview !== preview), ...routes]);
+    await this.#writeFile(this.#routesFile, text, act);
     if (changed) await this.#ask('PUT', `/previews/${preview}`, act, wanted);
     return changed;
   }
 
-  async #writeFile(text: string, act: string): Promise<void> {
+  async #writeFile(file: string, text: string, act: string): Promise<void> {
     try {
-      if ((await readFile(this.#routesFile, 'utf8').catch(() => undefined)) !== text) {
-        await replaceFile(this.#routesFile, text);
-      }
+      if ((await readFile(file, 'utf8').catch(() => undefined)) !== text) await writeWhole(file, text);
     } catch (cause) {
       throw new TreehouseError('route-failed', `${act}: ${messageOf(cause)}`, { kind: 'transient', cause });
     }
@@ -111,23 +138,12 @@ export class NginxGateway implements Gateway {
   }
 }
 
-/** Replaces a file as a whole, so that it is the old or the new one after any crash. */
-async function replaceFile(path: string, text: string): Promise<void> {
-  const aside = `${path}.new`;
-  const file = await open(aside, 'w', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(aside, path);
-  const folder = await open(dirname(path), 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+/** One line a repository, `slug access mark prefix…`: what the file and the control server hold. */
+export function guardsText(guards: readonly Guard[]): string {
+  const lines = guards.map(({ slug, access, mark }) =>
+    [slug === '' ? '-' : slug, access.mode, mark ?? '-', ...access.open].join(' '),
+  );
+  return lines.map((line) => `${line}\n`).join('');
 }
 
 /** One line a route, `host preview build upstream`, by host: what the file and the control server hold. */

@@ -1,11 +1,14 @@
 /** `/api/v1`: every route there is. */
 
+import type { PreviewPasswords } from '../domain/passwords.ts';
 import type { Sweep } from '../domain/sweep.ts';
 import type { Trail } from '../domain/trail.ts';
 import { type BuildReader, buildRoutes } from './builds.ts';
 import { type HostDeps, hostRoutes } from './host.ts';
+import { type LinkDeps, linkRoutes } from './links.ts';
 import { type LiveDeps, liveRoutes } from './live.ts';
 import { type NewsDeps, newsRoutes } from './news.ts';
+import { passwordRoutes } from './passwords.ts';
 import { type PlanDeps, planRoutes } from './plan.ts';
 import { type PreviewDeps, previewRoutes } from './previews.ts';
 import { type QueueDeps, queueRoutes } from './queue.ts';
@@ -21,9 +24,11 @@ export interface ApiDeps
     LiveDeps,
     TokenDeps,
     HostDeps,
+    LinkDeps,
     Pick<RepositoryDeps, 'secretsOf'> {
   readonly repositoryBook: RepositoryDeps['book'];
-  readonly store: PreviewDeps['store'] & BuildReader & NewsDeps['store'];
+  readonly store: PreviewDeps['store'] & BuildReader & NewsDeps['store'] & LinkDeps['store'];
+  readonly passwords: PreviewPasswords;
   readonly book: QueueDeps['book'];
   readonly sweep: Sweep;
   readonly trail: Pick<Trail, 'read'>;
@@ -41,6 +46,8 @@ export function apiRoutes(deps: ApiDeps): readonly Route[] {
     ...repositoryRoutes({ book: deps.repositoryBook, secretsOf: deps.secretsOf }),
     ...sweepRoutes(deps.sweep),
     ...tokenRoutes(deps),
+    ...linkRoutes(deps),
+    ...passwordRoutes(deps.passwords),
     ...trailRoutes(deps.trail),
   ];
 }

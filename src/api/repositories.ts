@@ -1,6 +1,7 @@
 /** Repositories: listed, added, changed and taken out while Treehouse runs. */
 import { z } from 'zod';
 import { reaches } from '../domain/access.ts';
+import { ACCESS } from '../domain/guards.ts';
 import { type RepositoryName, repositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { type Route, refusal, route } from './route.ts';
@@ -37,6 +38,7 @@ const repositorySchema = z
     idle: seconds('Without a visit, until it sleeps.'),
     ttl: seconds('Unused, until it goes.'),
     sleepMode: z.enum(['stop', 'pause']),
+    access: z.enum(ACCESS).meta({ description: 'Who may see its previews.' }),
     max: z.strictObject({
       previews: most('Previews at once.'),
       running: most('Previews that run at once.'),
@@ -159,6 +161,7 @@ function viewOf(one: Repository, configured: boolean): RepositoryView {
     idle: inSeconds(one.idle),
     ttl: inSeconds(one.ttl),
     sleepMode: one.sleepMode ?? 'stop',
+    access: one.access?.mode ?? 'public',
     max: { previews, running, builds, memory },
   };
 }

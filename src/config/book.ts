@@ -32,8 +32,8 @@ export interface BookOptions {
   readonly added: AddedRepositories;
   /** @throws {TreehouseError} `bad-config` where git could not read it. */
   checkUrl(url: string): Promise<unknown>;
-  /** Told of each change once it is kept. */
-  onChange(): void;
+  /** Told of each change once it is kept, before it is said to be done. */
+  onChange(): Promise<void>;
 }
 
 /**
@@ -86,7 +86,7 @@ export async function openBook(options: BookOptions): Promise<RepositoryBook> {
     await added.write(all);
     sections = all;
     repositories = now;
-    options.onChange();
+    await options.onChange();
   }
 
   return {

@@ -59,6 +59,7 @@ export function resolveRepositories(
           branches: Object.freeze([...one.branches]),
           ...(one.images ? { images: Object.freeze(one.images) } : {}),
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
+          ...(one.access ? { access: Object.freeze(one.access) } : {}),
           ...(idle === undefined ? {} : { idle }),
           ...(ttl === undefined ? {} : { ttl }),
           sleepMode,

@@ -8,6 +8,7 @@ import type { SleepMode } from '../domain/rest.ts';
 import type { ShipTo } from '../domain/shipping.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
+import { accessSchema } from './access.ts';
 
 /** Milliseconds; undefined where it is off. */
 const time = z
@@ -38,6 +39,7 @@ export const repositorySchema = z.preprocess(
       branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
       images: imageRulesSchema.optional(),
       scan: scanSchema.optional(),
+      access: accessSchema.optional(),
       previews: z
         .strictObject({
           idle: time.optional(),
@@ -72,7 +74,7 @@ export interface PreviewSettings {
 }
 
 /** What the configuration says of one repository, before defaults. */
-export type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'policy'> & {
+export type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'access' | 'policy'> & {
   readonly url?: string | undefined;
   readonly previews?: PreviewSettings;
 };

@@ -1,6 +1,7 @@
 /** What the stages of a converge are given. */
 
 import type { Fullest } from '../domain/disk.ts';
+import type { SharedLinks } from '../domain/links.ts';
 import type { BuildId } from '../domain/names.ts';
 import type {
   Admission,
@@ -38,6 +39,7 @@ export interface ConvergeDeps {
   readonly maker: Maker;
   readonly builder: Builder;
   readonly gateway: Gateway;
+  readonly links: Pick<SharedLinks, 'revokeAll'>;
   /** Undefined: nothing is pushed. */
   readonly registry: Registry | undefined;
   readonly store: Store;

@@ -1,4 +1,4 @@
-/** A preview goes: its teardown, its secrets, and the word that it is gone. */
+/** A preview goes: its links, its teardown, its secrets, and the word that it is gone. */
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { teardown } from '../teardown/teardown.ts';
@@ -13,6 +13,8 @@ export async function takeDown(
   { cause, known }: { readonly cause: string; readonly known: boolean },
 ): Promise<void> {
   const began = deps.clock.now();
+  // Before all else: whoever has one is not to meet what comes after.
+  await deps.links.revokeAll(preview.id);
   const found = await teardown(deps, preview, repository);
   await sweepSecrets(deps, preview);
   if (!found && !known) return;

@@ -3,6 +3,7 @@
 import type { Purpose, RepositoryLimits, Turn } from './admission.ts';
 import type { PullRequestFact, SetAside } from './desired.ts';
 import type { BuildEvent } from './events.ts';
+import type { AccessRules } from './guards.ts';
 import type { ContainerFacts, PolicyRules } from './isolation.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
 import type { Share, Taken } from './neighbours.ts';
@@ -30,6 +31,8 @@ export interface Repository {
   readonly images?: ImageRules | undefined;
   /** What looks its images through before they are pushed. */
   readonly scan?: ScanSettings | undefined;
+  /** Who may see its previews; undefined: anybody. */
+  readonly access?: AccessRules | undefined;
   /** Milliseconds without a visit after which its previews sleep; undefined: never. */
   readonly idle?: number | undefined;
   /** How they sleep; `stop` where nothing is said. */
@@ -90,6 +93,8 @@ export interface Gateway {
   setRoutes(preview: PreviewId, routes: readonly Route[]): Promise<boolean>;
   /** Requests and upgraded connections now open to an upstream. */
   inFlight(upstream: string): Promise<number>;
+  /** Of these, what keeps a preview awake: not what is let through to people who may not see it. */
+  visiting(upstream: string): Promise<number>;
   /** Of every host that has a route and was visited since nginx started. */
   visits(): Promise<readonly Visit[]>;
   /** From now on who comes asks Treehouse to wake the preview, and waits for it: until it is opened or has other routes. */

@@ -14,6 +14,7 @@ export const KINDS = [
   'secrets',
   'folder',
   'pin',
+  'link',
   'key',
   'mirror',
 ] as const;

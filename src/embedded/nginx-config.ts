@@ -15,6 +15,8 @@ export interface NginxSettings {
   readonly domain: string;
   /** `host:port` of Treehouse's own server, which answers where no preview does. */
   readonly pages: string;
+  /** Of the home, 64 hex digits: it signs passes, and shows Treehouse's server that it is the gateway that asks; without one nothing does. */
+  readonly key?: string;
   /** Writes `<home>/nginx/access.log`; default false. */
   readonly accessLog?: boolean;
 }
@@ -87,15 +89,19 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     ['listen', quoted(`${isIPv6(frame.host) ? `[${frame.host}]` : frame.host}:${frame.port}`)],
     ['control', quoted(`unix:${frame.control}`)],
     ['pages', quoted(pagesAddress(settings.pages))],
+    ['key', quoted(settings.key ?? '')],
     ...['client', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
       (kind) => [`temp_${kind}`, quoted(join(frame.temporary, kind))] as const,
     ),
   ]);
-  const template = await readFile(join(TEMPLATES, 'nginx.conf.template'), 'utf8');
-  const files = new Map([
-    ['nginx.conf', template.replaceAll(/\{\{(\w+)\}\}/g, (_, name: string) => values.get(name) ?? unknownPlace(name))],
-    ['away.html', await readFile(join(TEMPLATES, 'away.html'), 'utf8')],
-  ]);
+  const files = new Map([['away.html', await readFile(join(TEMPLATES, 'away.html'), 'utf8')]]);
+  for (const name of ['nginx.conf', 'pages.conf']) {
+    const template = await readFile(join(TEMPLATES, `${name}.template`), 'utf8');
+    files.set(
+      name,
+      template.replaceAll(/\{\{(\w+)\}\}/g, (_, place: string) => values.get(place) ?? unknownPlace(place)),
+    );
+  }
   for (const name of await readdir(join(TEMPLATES, LUA))) {
     files.set(join(LUA, name), await readFile(join(TEMPLATES, LUA, name), 'utf8'));
   }
@@ -111,9 +117,19 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     `revision = '${revision}'`,
     `pages_host = '${pages.slice(0, at)}'`,
     `pages_port = ${pages.slice(at + 1)}`,
+    `key = '${keyText(settings.key)}'`,
   ];
   files.set(join(LUA, 'settings.lua'), `return { ${lines.join(', ')} }\n`);
   return { files, revision };
+}
+
+/** Goes into Lua and a header as it is. */
+function keyText(key = ''): string {
+  if (/^[0-9a-f]*$/.test(key)) return key;
+  throw new TreehouseError(
+    'bad-config',
+    "the gateway's key is not of hex digits: remove the file, and another is made",
+  );
 }
 
 function unknownPlace(name: string): never {

@@ -5,8 +5,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { NginxGateway } from '../adapters/nginx-gateway.ts';
+import { guardsText, NginxGateway } from '../adapters/nginx-gateway.ts';
+import { type Guard, PUBLIC } from '../domain/guards.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { writeWhole } from '../whole-file.ts';
 import { boundLog } from './bounded-log.ts';
 import { findProgram } from './child.ts';
 import { type Claim, claimFolder } from './claim.ts';
@@ -23,6 +25,8 @@ export interface NginxOptions extends NginxSettings {
   readonly port?: number;
   /** Default: the nginx of the system's folders. */
   readonly program?: string;
+  /** From the first request on; default: all previews are public. */
+  readonly guards?: readonly Guard[];
   readonly signal?: AbortSignal;
   readonly onOutage?: OnOutage;
 }
@@ -37,6 +41,8 @@ export interface EmbeddedNginx {
   stop(): Promise<void>;
 }
 
+const UNGUARDED: readonly Guard[] = [{ slug: '*', access: PUBLIC }];
+const guardsFile = (folder: string) => join(folder, 'guards.txt');
 const TEMPORARY = join(tmpdir(), 'treehouse-gateway-');
 /** A unix socket's path has 107 bytes at most on Linux, unix(7). */
 const SOCKET_PATH_MAX = 100;
@@ -60,6 +66,7 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
     await checkPort(host, port);
     const temporary = await makeTemporary(folder);
     const frame = { program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port };
+    await writeWhole(guardsFile(folder), guardsText(options.guards ?? UNGUARDED));
     const { revision } = await install(frame, options);
     return await run(frame, revision, claim, options);
   } catch (error) {
@@ -93,7 +100,11 @@ async function run(
   });
   const unbound = boundLog(join(frame.folder, 'error.log'));
   return {
-    gateway: new NginxGateway({ controlSocket: frame.control, routesFile: join(frame.folder, 'routes.txt') }),
+    gateway: new NginxGateway({
+      controlSocket: frame.control,
+      routesFile: join(frame.folder, 'routes.txt'),
+      guardsFile: guardsFile(frame.folder),
+    }),
     get pid() {
       return child.pid;
     },

@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 import { lookAgainAndAgain, shortestOf } from './looks.ts';
 
 export interface ExpireOptions {
-  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
+  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'visiting'>;
   readonly store: Pick<Store, 'records' | 'append' | 'setAside' | 'uses' | 'noteUses'>;
   readonly pins: Pick<Pins, 'all'>;
   readonly hints: Hints;
@@ -65,7 +65,7 @@ export function startExpiring(options: ExpireOptions): { stop(): Promise<void> }
 
     async function isVisited(id: PreviewId): Promise<boolean> {
       const mine = routes.filter((one) => one.preview === id);
-      const open = await Promise.all(mine.map((one) => gateway.inFlight(one.upstream)));
+      const open = await Promise.all(mine.map((one) => gateway.visiting(one.upstream)));
       return open.some((count) => count > 0);
     }
   }

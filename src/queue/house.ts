@@ -6,7 +6,7 @@ import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 
 export interface HouseDeps {
   readonly store: Pick<Store, 'records'>;
-  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
+  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'visiting'>;
   readonly pins: Pick<Pins, 'all'>;
   readonly clock: Clock;
   /** As they are now. */
@@ -73,7 +73,7 @@ export async function lookAtHouse(deps: HouseDeps): Promise<Sight> {
     }),
     async isVisited(id) {
       const upstreams = routes.filter((one) => one.preview === id).map((one) => one.upstream);
-      const open = await Promise.all(upstreams.map((one) => deps.gateway.inFlight(one)));
+      const open = await Promise.all(upstreams.map((one) => deps.gateway.visiting(one)));
       return open.some((count) => count > 0);
     },
   };

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts';
 import { lookAgainAndAgain, shortestOf } from './looks.ts';
 
 export interface IdleOptions {
-  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'inFlight'>;
+  readonly gateway: Pick<Gateway, 'routes' | 'visits' | 'visiting'>;
   readonly store: Pick<Store, 'records' | 'wantRest'>;
   readonly pins: Pick<Pins, 'all'>;
   readonly hints: Hints;
@@ -56,7 +56,7 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
     for (const one of idlePreviews({ records, visited, kept, idleOf, since, now: clock.now() })) {
       // Asked of these alone: of all there would be as many questions as previews.
       const upstreams = routes.filter((route) => route.preview === one.id).map((route) => route.upstream);
-      const open = await Promise.all(upstreams.map((upstream) => gateway.inFlight(upstream)));
+      const open = await Promise.all(upstreams.map((upstream) => gateway.visiting(upstream)));
       if (open.some((count) => count > 0)) continue;
       await store.wantRest(one.id, true);
       await hints.hint(one.id);

@@ -1,22 +1,28 @@
 /** `/gateway/page`: the gateway asks here whenever no preview answers; `/gateway/wake`: when somebody visits one that sleeps. */
 import { type RequestHandler, Router } from 'express';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
-import type { Store } from '../domain/ports.ts';
+import type { Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
-import { type Page, pageFor } from './pages.ts';
-import { problem } from './problem.ts';
+import { fromGateway } from './from-gateway.ts';
+import { hostLabel } from './host-label.ts';
+import { pageFor } from './pages.ts';
+import { sendPage } from './send-page.ts';
 
 export interface GatewayPageDeps {
   readonly store: Pick<Store, 'record' | 'tail'>;
   /** Resolves once it is sure to be woken. */
   wake(id: PreviewId): Promise<void>;
   readonly domain: string;
+  /** Shows that it is the gateway that asks. */
+  readonly key: string;
+  repositories(): readonly Pick<Repository, 'name' | 'access'>[];
 }
 
 const TAIL_LINES = 20;
 
 export function gatewayPageRouter(deps: GatewayPageDeps): Router {
   const router = Router();
+  router.use('/gateway', fromGateway(deps.key));
   router.all('/gateway/page', answer(deps));
   router.post('/gateway/wake', async (req, res) => {
     const id = parsePreviewId(req.get('X-Treehouse-Preview') ?? '');
@@ -30,7 +36,8 @@ export function gatewayPageRouter(deps: GatewayPageDeps): Router {
 function answer(deps: GatewayPageDeps): RequestHandler {
   return async (req, res) => {
     const host = req.get('X-Treehouse-Host') ?? '';
-    const record = await recordOf(deps, host);
+    const found = await recordOf(deps, host);
+    const record = found && maySee(deps, found, req.get('X-Treehouse-Standing')) ? found : undefined;
     // The gateway asks by itself, unless it was started anew since or could not reach us.
     if (record?.state === 'asleep') await deps.wake(record.id);
     const tail =
@@ -41,31 +48,31 @@ function answer(deps: GatewayPageDeps): RequestHandler {
     const page = pageFor({ host, record, tail, unreachable: problemMet === 'unreachable' });
     // One that sleeps or does not wake is away for a while; any other fault is the preview's own.
     const isAway = record?.unwoken !== undefined || record?.state === 'asleep' || record?.state === 'waking';
-    res.set('Cache-Control', 'no-store');
-    if (page.retryAfter !== undefined) res.set('Retry-After', String(page.retryAfter));
     const shown = problemMet === '' || isAway ? page : { ...page, status: 502 };
-    send(req.accepts(['html', 'json']) === 'json', shown, res);
+    sendPage(req, res, shown);
   };
 }
 
-function send(json: boolean, page: Page, res: Parameters<RequestHandler>[1]): void {
-  if (json) problem(res, page.status, page.detail);
-  else res.status(page.status).type('html').send(page.body);
+/** The gateway lets nobody come this far who may not; what it does not know, such as a name of other days, is held back here. */
+function maySee(deps: GatewayPageDeps, record: PreviewRecord, standing: string | undefined): boolean {
+  const repository = deps.repositories().find((one) => one.name === record.repository);
+  if (!repository) return false;
+  return (repository.access?.mode ?? 'public') === 'public' || standing === 'guest';
 }
 
 /** A side host ends with the id of the preview that it belongs to. */
 async function recordOf(deps: GatewayPageDeps, host: string): Promise<PreviewRecord | undefined> {
-  const name = host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
-  if (!name.endsWith(`.${deps.domain}`)) return undefined;
-  const label = name.slice(0, -deps.domain.length - 1);
-  for (const id of candidates(label)) {
+  const label = hostLabel(host, deps.domain);
+  if (label === undefined) return undefined;
+  for (const id of previewsOf(label)) {
     const record = await deps.store.record(id);
     if (record) return record;
   }
   return undefined;
 }
 
-function candidates(label: string): readonly PreviewId[] {
+/** The previews that a host may be of. */
+export function previewsOf(label: string): readonly PreviewId[] {
   const whole = parsePreviewId(label);
   const owner = label.includes('--') ? parsePreviewId(label.slice(label.indexOf('--') + 2)) : undefined;
   return [whole, owner].filter((one) => one !== undefined);

@@ -48,6 +48,7 @@ const FILLED: Readonly<Record<string, string>> = {
   id: 'main--shop',
   build: BUILD,
   token: 'a1b2c3d4',
+  link: 'a1b2c3d4',
   owner: 'acme',
   name: 'shop',
 };
@@ -58,6 +59,8 @@ function filledFor(one: Route): Readonly<Record<string, string>> {
 
 const BODIES: Readonly<Record<string, unknown>> = {
   putRepository: { url: 'https://example.com/acme/shop.git', branches: ['main'] },
+  createLink: { expiresAt: '2023-11-16T00:00:00.000Z' },
+  setPassword: { password: 'open sesame' },
   createToken: { name: 'CI', role: 'reader', repositories: ['acme/shop'], expiresAt: '2033-01-01T00:00:00.000Z' },
 };
 

@@ -49,6 +49,7 @@ beforeAll(async () => {
   gateway = new NginxGateway({
     controlSocket: path.join(inside, 'control.sock'),
     routesFile: path.join(inside, 'routes.txt'),
+    guardsFile: path.join(inside, 'guards.txt'),
   });
 });
 afterAll(async () => {

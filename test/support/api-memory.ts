@@ -1,9 +1,12 @@
 /** What the API keeps, in memory: for tests of what it answers. */
 
+import { openSharing, type Sharing } from '../../src/access/sharing.ts';
 import type { Replays } from '../../src/api/once.ts';
 import type { RepositoryDeps } from '../../src/api/repositories.ts';
 import type { Answer } from '../../src/api/route.ts';
-import type { Repository } from '../../src/domain/ports.ts';
+import type { Doorkeeper } from '../../src/domain/guards.ts';
+import type { LinkRecord } from '../../src/domain/links.ts';
+import type { Clock, Repository } from '../../src/domain/ports.ts';
 import type { TokenRecord, Tokens } from '../../src/domain/tokens.ts';
 import type { Trail, TrailEntry } from '../../src/domain/trail.ts';
 
@@ -15,6 +18,23 @@ export function memoryTokens(): Tokens {
     add: async (record) => void kept.set(record.id, record),
     remove: async (id) => kept.delete(id),
   };
+}
+
+/** Links in memory, of which a gateway is told. */
+export function sharingWith(clock: Clock, doorkeeper: () => Pick<Doorkeeper, 'setLinks'>): Sharing {
+  const kept = new Map<string, LinkRecord>();
+  const links = {
+    all: async () => [...kept.values()],
+    find: async (id: string) => kept.get(id),
+    add: async (record: LinkRecord) => void kept.set(record.id, record),
+    remove: async (id: string) => kept.delete(id),
+  };
+  return openSharing({ links, clock, doorkeeper });
+}
+
+/** Links without a gateway. */
+export function memorySharing(clock: Clock): Sharing {
+  return sharingWith(clock, () => ({ setLinks: async () => undefined }));
 }
 
 export function memoryTrail(): Trail & { readonly entries: TrailEntry[] } {

@@ -21,7 +21,7 @@ import type { ObservedContainer } from '../../src/domain/observed.ts';
 import type { Repository } from '../../src/domain/ports.ts';
 import { newRecord, type PreviewRecord, transition } from '../../src/domain/preview.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryBook, memoryReplays, memoryTokens, memoryTrail } from './api-memory.ts';
+import { memoryBook, memoryReplays, memorySharing, memoryTokens, memoryTrail } from './api-memory.ts';
 import { keptLog } from './log.ts';
 
 export const BUILD = buildId(1_700_000_000_000, 7);
@@ -78,7 +78,13 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
   const trail = memoryTrail();
   const clock = { now: () => 1_700_000_000_000 };
   const repositories = (): readonly Repository[] =>
-    REPOSITORIES.map((name) => ({ name: repositoryName(name), slug: '', url: `/srv/${name}`, branches: ['*'] }));
+    REPOSITORIES.map((name) => ({
+      name: repositoryName(name),
+      slug: repositorySlug(repositoryName(name)),
+      url: `/srv/${name}`,
+      branches: ['*'],
+      access: { mode: 'password', open: [] },
+    }));
   const places = {
     places: [...records.values()].map(({ id, repository }) => ({ id, repository, purpose: 'build' as const })),
   };
@@ -144,7 +150,9 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
     }),
     repositoryBook: memoryBook(repositories()),
     secretsOf: async () => [{ name: 'API_KEY', service: '*', branch: '*', setAt: 1_700_000_000_000 }],
-    ...{ tokens, trail, clock, repositories },
+    ...{ tokens, trail, clock, repositories, links: memorySharing(clock) },
+    passwords: { set: async () => undefined, clear: async () => undefined },
+    urlOf: (label) => `http://${label}.preview.localhost/`,
   };
   const routes = apiRoutes(deps);
   const made = new Map<string, string>();

@@ -22,9 +22,10 @@ import { TreehouseError } from '../../src/errors.ts';
 import { createClient } from '../../src/web/client.ts';
 import { gatewayPageRouter } from '../../src/web/gateway-page.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryBook, memoryReplays, memoryTokens, memoryTrail } from '../support/api-memory.ts';
+import { memoryBook, memoryReplays, memorySharing, memoryTokens, memoryTrail } from '../support/api-memory.ts';
 import { keptLog } from '../support/log.ts';
 
+const KEY = 'the key of this gateway';
 const TOKEN = 'the admin token of this test';
 const BUILD = buildId(1_700_000_000_000, 7);
 const COMMIT = commitId('1'.repeat(40));
@@ -52,6 +53,7 @@ const WAITS: BuildEvent = {
 
 /** A store in memory, as narrow as its users. */
 function memory() {
+  const clock = { now: () => 1_000 };
   const records = new Map<PreviewId, PreviewRecord>();
   const redeploys: PreviewId[] = [];
   const pinned = new Set<PreviewId>();
@@ -126,7 +128,10 @@ function memory() {
     book: { read: async () => ({ places: [], waiting: [], served: new Map() }) },
     tokens: memoryTokens(),
     trail: memoryTrail(),
-    clock: { now: () => 1_000 },
+    clock,
+    links: memorySharing(clock),
+    passwords: { set: async () => undefined, clear: async () => undefined },
+    urlOf: (label: string) => `http://${label}.preview.localhost/`,
     repositories: () => [],
     explain: async () => Promise.reject(new Error('not asked')),
     repositoryBook: memoryBook([]),
@@ -155,7 +160,12 @@ let url: string;
 beforeAll(async () => {
   const app = createApp({
     routers: [
-      gatewayPageRouter({ store: world.store, wake: world.wake, domain: 'preview.localhost' }),
+      gatewayPageRouter({
+        ...world,
+        domain: 'preview.localhost',
+        key: KEY,
+        repositories: () => [{ name: repositoryName('acme/shop') }],
+      }),
       routerOf(TOKEN),
     ],
     ready: async () => away,
@@ -169,7 +179,7 @@ afterAll(() => close(server, 0));
 async function ask(path: string, options: { method?: string; headers?: Record<string, string> } = {}) {
   const answer = await fetch(`${url}${path}`, {
     ...options,
-    headers: { authorization: `Bearer ${TOKEN}`, ...options.headers },
+    headers: { authorization: `Bearer ${TOKEN}`, 'x-treehouse-key': KEY, ...options.headers },
   });
   const text = await answer.text();
   const type = answer.headers.get('content-type') ?? '';
@@ -402,6 +412,17 @@ describe('the command line', () => {
     await expect(createClient({ url: 'http://127.0.0.1:9/', token: TOKEN }).previews()).rejects.toThrow(
       'no Treehouse answers at http://127.0.0.1:9/: start it with npm start, or set TREEHOUSE_URL',
     );
+  });
+});
+
+describe('whoever is not the gateway', () => {
+  it.each(['', 'the key of that gateway'])('finds neither pages nor a way to wake, with the key %j', async (key) => {
+    const headers = { 'x-treehouse-key': key, 'x-treehouse-host': 'nap--shop.preview.localhost' };
+    const woken = world.woken.length;
+    expect((await ask('/gateway/page', { headers })).status).toBe(404);
+    const wake = { ...headers, 'x-treehouse-preview': 'nap--shop' };
+    expect((await ask('/gateway/wake', { method: 'POST', headers: wake })).status).toBe(404);
+    expect(world.woken).toHaveLength(woken);
   });
 });
 

@@ -27,7 +27,7 @@ async function bookOf(kept: Record<string, Section> = {}, settings = config) {
     async checkUrl(url) {
       if (url === '/nowhere') throw new TreehouseError('bad-config', "repository '/nowhere' cannot be used: no folder");
     },
-    onChange: () => {
+    onChange: async () => {
       changes += 1;
     },
   });

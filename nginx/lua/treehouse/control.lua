@@ -1,6 +1,8 @@
 -- The control server's requests. Plain text both ways: lines of words, since no value can hold a space.
 local M = {}
 
+local guards = require 'treehouse.guards'
+local passes = require 'treehouse.passes'
 local routes = require 'treehouse.routes'
 local settings = require 'treehouse.settings'
 local traffic = require 'treehouse.traffic'
@@ -23,11 +25,26 @@ actions['PUT previews'] = function(name)
     return say(routes.set(name, ngx.req.get_body_data() or ''))
 end
 
-actions['GET inflight'] = function()
+actions['PUT guards'] = function()
+    ngx.req.read_body()
+    return say(guards.set(ngx.req.get_body_data() or ''))
+end
+
+actions['PUT links'] = function()
+    ngx.req.read_body()
+    return say(passes.set_links(ngx.req.get_body_data() or ''))
+end
+
+-- Of all who have something open there, or without those who only pass by.
+local function open_at(count_of)
     local upstream = ngx.req.get_uri_args().upstream
     if type(upstream) ~= 'string' or not routes.address(upstream) then return say(400, 'upstream is not ip:port') end
-    return say(200, tostring(traffic.in_flight(upstream)))
+    return say(200, tostring(count_of(upstream)))
 end
+
+actions['GET inflight'] = function() return open_at(traffic.in_flight) end
+
+actions['GET visiting'] = function() return open_at(traffic.visiting) end
 
 -- "host seconds-since-1970 requests", for every host that was visited since nginx started.
 actions['GET visits'] = function()

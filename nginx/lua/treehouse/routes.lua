@@ -2,11 +2,21 @@
 -- A route's line, here, in the file and on the control socket: "host preview build upstream".
 local M = {}
 
+local settings = require 'treehouse.settings'
+
 local routes, previews = ngx.shared.routes, ngx.shared.previews
 
 -- A DNS label: a host's first part, or a preview's id.
 function M.is_label(text)
     return #text <= 63 and text:find('^[a-z0-9][a-z0-9-]*$') ~= nil and text:sub(-1) ~= '-'
+end
+
+-- The label of "label.domain"; nginx has lowered the host and taken its port and last dot away.
+function M.label_of(host)
+    local length = #host - #settings.domain - 1
+    if length < 1 or length > 63 or host:sub(length + 1) ~= '.' .. settings.domain then return nil end
+    local label = host:sub(1, length)
+    return M.is_label(label) and label or nil
 end
 
 local function is_ipv4(text)

@@ -3,6 +3,8 @@ local M = {}
 
 local balancer = require 'ngx.balancer'
 local ffi = require 'ffi'
+local guards = require 'treehouse.guards'
+local passes = require 'treehouse.passes'
 local route_table = require 'treehouse.routes'
 local settings = require 'treehouse.settings'
 
@@ -14,6 +16,8 @@ local visits, requests = ngx.shared.visits, ngx.shared.requests
 -- Who wakes a preview waits so long for it, then gets a page.
 local WAKE_WAIT = 3
 local WAKE_EVERY = 0.02
+-- Before an upstream: what passers-by have open there.
+local PASSING = 'passing '
 -- May be sent twice without harm (RFC 9110, 9.2.1).
 local SAFE = { GET = true, HEAD = true, OPTIONS = true }
 
@@ -42,22 +46,19 @@ local function count(upstream, change)
     if now and now <= 0 then inflight:delete(key) end
 end
 
-function M.in_flight(upstream)
+local function counted(what)
     local sum = 0
     for slot = 1, inflight:get('workers') or 0 do
         local pid = inflight:get('worker/' .. slot)
-        if pid and ffi.C.kill(pid, 0) == 0 then sum = sum + (inflight:get(upstream .. ' ' .. pid) or 0) end
+        if pid and ffi.C.kill(pid, 0) == 0 then sum = sum + (inflight:get(what .. ' ' .. pid) or 0) end
     end
     return sum
 end
 
--- The label of "label.domain"; nginx has lowered the host and taken its port and last dot away.
-local function label_of(host)
-    local length = #host - #settings.domain - 1
-    if length < 1 or length > 63 or host:sub(length + 1) ~= '.' .. settings.domain then return nil end
-    local label = host:sub(1, length)
-    return route_table.is_label(label) and label or nil
-end
+function M.in_flight(upstream) return counted(upstream) end
+
+-- Without those of passers-by, who keep nothing awake.
+function M.visiting(upstream) return counted(upstream) - counted(PASSING .. upstream) end
 
 -- Counts first and looks again: once a new route is set, a count of 0 for the old upstream stays 0.
 local function enter(label)
@@ -78,19 +79,25 @@ local function ask_to_wake(preview)
     socket:settimeout(1000)
     local ok, err = socket:connect(settings.pages_host, settings.pages_port)
     if ok then
-        ok, err = socket:send('POST /gateway/wake HTTP/1.0\r\nHost: treehouse\r\nX-Treehouse-Preview: ' .. preview
-            .. '\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
+        ok, err = socket:send('POST /gateway/wake HTTP/1.0\r\nHost: treehouse\r\nX-Treehouse-Key: ' .. settings.key
+            .. '\r\nX-Treehouse-Preview: ' .. preview .. '\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
     end
     if ok then ok, err = socket:receive('*l') end
     socket:close()
     if not ok then ngx.log(ngx.ERR, 'Treehouse was not told to wake ', preview, ': ', err) end
 end
 
--- Whether the preview of a route is awake, now or within WAKE_WAIT.
-local function awake(label)
+-- The preview that a label leads to, where it sleeps.
+local function sleeper(label)
     local value = routes:get(label)
     local preview = value and value:match('^%S+')
-    if not preview or not asleep:get(preview) then return true end
+    return preview and asleep:get(preview) and preview
+end
+
+-- Whether the preview of a route is awake, now or within WAKE_WAIT.
+local function awake(label)
+    local preview = sleeper(label)
+    if not preview then return true end
     local give_up = ngx.now() + WAKE_WAIT
     while ngx.now() < give_up do
         ask_to_wake(preview)
@@ -107,9 +114,42 @@ local function may_repeat()
         and var.treehouse_upgrade == ''
 end
 
+-- For passers-by, who are told nothing: neither why it does not answer nor that there is such a preview.
+local function away_for_now()
+    ngx.status = 503
+    ngx.header.content_type = 'text/plain; charset=utf-8'
+    ngx.header.cache_control = 'no-store'
+    ngx.header.retry_after = 5
+    ngx.say('Nothing answers here for now.')
+    return ngx.exit(503)
+end
+
+-- Programs that pass by wake nobody and are no visit.
+local function pass_by(label)
+    local upstream = not sleeper(label) and enter(label)
+    if not upstream then return away_for_now() end
+    count(PASSING .. upstream, 1)
+    ngx.var.treehouse_upstream = upstream
+    ngx.var.treehouse_pool = may_repeat() and 'preview_kept' or 'preview_fresh'
+end
+
+-- Of what Treehouse itself answers at a preview's host: which preview it is, if any.
+function M.at_door()
+    local label = route_table.label_of(ngx.var.host)
+    ngx.var.treehouse_preview = label and guards.preview_of(label) or ''
+end
+
 function M.admit()
-    local label = label_of(ngx.var.host)
+    local label = route_table.label_of(ngx.var.host)
     if not label then return ngx.exec('@page') end
+    local standing = guards.admit(label)
+    ngx.var.treehouse_standing = standing
+    if standing == 'lost' then return ngx.exec('@page') end
+    if not standing then
+        M.at_door()
+        return ngx.exec('@door')
+    end
+    if standing == 'passer-by' then return pass_by(label) end
     if not awake(label) then return ngx.exec('@page') end
     local upstream = enter(label)
     if not upstream then return ngx.exec('@page') end
@@ -139,6 +179,7 @@ function M.failed()
         var.treehouse_pool = 'preview_fresh'
         return ngx.exec('@again')
     end
+    if var.treehouse_standing == 'passer-by' then return away_for_now() end
     var.treehouse_problem = connected and 'no-answer' or 'unreachable'
     return ngx.exec('@page')
 end
@@ -154,9 +195,12 @@ end
 
 -- The log phase: every request's last, however it ended.
 function M.done()
+    local standing = ngx.var.treehouse_standing
+    if standing == 'guest' then passes.forget() end
     local upstream = ngx.var.treehouse_upstream
     if not upstream or upstream == '' then return end
     count(upstream, -1)
+    if standing == 'passer-by' then return count(PASSING .. upstream, -1) end
     local label = ngx.var.treehouse_label
     if routes:get(label) then visits:set(label, ngx.now()) end
 end
