@@ -21,7 +21,9 @@ import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
 import { confirm } from './terminal/confirm.ts';
+import { linkCommand } from './terminal/links.ts';
 import { openCommand } from './terminal/open.ts';
+import { passwordCommands } from './terminal/passwords.ts';
 import { repositoryCommands } from './terminal/repositories.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
@@ -112,6 +114,20 @@ tokenCommands(program, {
   print: (text) => console.log(text),
   say: (text) => console.error(text),
   now: Date.now,
+});
+
+linkCommand(program, {
+  client,
+  print: (text) => console.log(text),
+  say: (text) => console.error(text),
+  now: Date.now,
+});
+
+passwordCommands(program, {
+  client,
+  input: process.stdin,
+  print: (text) => console.log(text),
+  say: (text) => void process.stderr.write(text),
 });
 
 secretCommands(program, {

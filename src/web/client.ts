@@ -1,5 +1,6 @@
 /** The API, from the command line's side. */
 
+import type { LinkView, NewLink } from '../api/links.ts';
 import type { PreviewAct } from '../api/previews.ts';
 import type { RepositoryView } from '../api/repositories.ts';
 import type { PreviewView } from '../api/schemas.ts';
@@ -20,6 +21,12 @@ export interface Client {
   repositories(): Promise<readonly RepositoryView[]>;
   putRepository(name: string, section: Readonly<Record<string, unknown>>): Promise<RepositoryView>;
   removeRepository(name: string): Promise<void>;
+  /** Of one preview, or of all that the token reaches. */
+  links(preview?: string): Promise<readonly LinkView[]>;
+  createLink(preview: string, wanted: { readonly expiresAt: string }): Promise<NewLink>;
+  revokeLink(preview: string, id: string): Promise<void>;
+  setPassword(repository: string, password: string): Promise<void>;
+  clearPassword(repository: string): Promise<void>;
 }
 
 export interface EventPage {
@@ -88,6 +95,14 @@ export function createClient(options: { readonly url: string; readonly token: st
     repositories: async () => (await call<{ repositories: RepositoryView[] }>('GET', REPOSITORIES)).repositories,
     putRepository: (name, body) => call('PUT', repositoryAt(name), { body }),
     removeRepository: (name) => call('DELETE', repositoryAt(name)),
+    links: async (preview) => {
+      const query = preview === undefined ? '' : `?preview=${encodeURIComponent(preview)}`;
+      return (await call<{ links: LinkView[] }>('GET', `/api/v1/links${query}`)).links;
+    },
+    createLink: (preview, body) => call('POST', `${at(preview)}/links`, { body }),
+    revokeLink: (preview, id) => call('DELETE', `${at(preview)}/links/${encodeURIComponent(id)}`),
+    setPassword: (repository, password) => call('PUT', `${repositoryAt(repository)}/password`, { body: { password } }),
+    clearPassword: (repository) => call('DELETE', `${repositoryAt(repository)}/password`),
   };
 }
 
