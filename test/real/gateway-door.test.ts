@@ -1,6 +1,7 @@
 /** The door of guarded previews: passwords and links, what they open, and how that ends. */
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { PreviewId } from '../../src/domain/names.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { PUBLIC } from '../../src/domain/guards.ts';
+import type { BuildId, PreviewId } from '../../src/domain/names.ts';
 import { DOMAIN, FACTS, type Guarded, PASSWORD, startGuarded } from '../support/guarded.ts';
 import { byPassword, entryOf, linkTo, statusAt, tunnel } from '../support/guarded-visits.ts';
 
@@ -94,6 +95,26 @@ describe('a password', () => {
   });
 });
 
+describe('a repository that nobody told the gateway of', () => {
+  it('is closed, and becomes what it is told to be at once, also for an nginx that starts anew', async () => {
+    const id = 'x--late' as PreviewId;
+    const { gateway } = world.nginx;
+    await gateway.setRoutes(id, [{ host: id, preview: id, build: 'b1' as BuildId, upstream: world.app }]);
+    expect(await statusAt(world, id, '')).toBe(403);
+    await gateway.setGuards([{ slug: 'late', access: PUBLIC }]);
+    expect(await statusAt(world, id, '')).toBe(200);
+    await gateway.setGuards([{ slug: 'late', access: { mode: 'link', open: [] } }]);
+    expect(await statusAt(world, id, '')).toBe(403);
+    const { pid } = world.nginx;
+    process.kill(pid, 'SIGKILL');
+    await vi.waitFor(() => expect(world.nginx.pid).not.toBe(pid), { timeout: 20_000 });
+    await vi.waitFor(async () => expect(await statusAt(world, id, '')).toBe(403), { timeout: 20_000 });
+    await world.setPassword(PASSWORD);
+    expect(await statusAt(world, id, '')).toBe(403);
+    await gateway.setRoutes(id, []);
+  });
+});
+
 describe('a link', () => {
   it('opens its preview and no other, from wherever it is followed', async () => {
     const { path } = await linkTo(world, blog);
@@ -105,6 +126,16 @@ describe('a link', () => {
     const elsewhere = entryOf(await world.get(shop, path));
     expect(elsewhere).toMatchObject({ status: 403, cookie: '' });
     expect(elsewhere.text).toContain('This link opens nothing');
+  });
+
+  it('opens each host of its preview apart', async () => {
+    const side = `api--${blog}`;
+    const routes = [blog, side].map((host) => ({ host, preview: blog, build: 'b1' as BuildId, upstream: world.app }));
+    await world.nginx.gateway.setRoutes(blog, routes);
+    const { path } = await linkTo(world, blog);
+    const [main, beside] = [entryOf(await world.get(blog, path)), entryOf(await world.get(side, path))];
+    expect([await statusAt(world, side, main.cookie), await statusAt(world, side, beside.cookie)]).toEqual([403, 200]);
+    expect(await statusAt(world, blog, beside.cookie)).toBe(403);
   });
 
   it('opens what asks for a password too', async () => {

@@ -9,6 +9,7 @@ import { type OpenLink, openPathFault, repositoryOf } from '../../src/domain/gua
 import type { LinkRecord } from '../../src/domain/links.ts';
 import { type PreviewId, repositoryName } from '../../src/domain/names.ts';
 import { TreehouseError } from '../../src/errors.ts';
+import { linksPlace } from '../../src/sweep/links-place.ts';
 
 const shop = { name: repositoryName('acme/shop'), slug: 'shop' };
 const only = { name: repositoryName('acme/only'), slug: '' };
@@ -140,6 +141,20 @@ describe('links', () => {
     expect(told()).toEqual([record.id]);
     await sharing.revokeAll(preview);
     expect(told()).toEqual([]);
+  });
+
+  it('are swept with their preview', async () => {
+    const { sharing, told } = world();
+    await sharing.share({ preview, expiresAt: 2_000, by: 'ada' });
+    await sharing.share({ preview, expiresAt: 3_000, by: 'bob' });
+    const place = linksPlace(sharing);
+    const things = await place.find(() => false);
+    expect(things).toEqual([
+      { what: 'link', name: `links to ${preview}`, ref: preview, owner: { kind: 'preview', id: preview } },
+    ]);
+    for (const one of things) await place.remove(one);
+    expect(told()).toEqual([]);
+    for (const one of things) await place.remove(one);
   });
 
   it('of another preview stay', async () => {
