@@ -80,7 +80,7 @@ export function buildRoutes(store: BuildReader): readonly Route[] {
         let record = newRecord({ id: about.id, repository: about.repository, branch: about.branch }, 0);
         const changes: { path: string; message: string }[] = [];
         let cause: string | null = null;
-        for await (const { event } of all(store, about.id, id)) {
+        for await (const { event } of wholeBuild(store, about.id, id)) {
           record = transition(record, event);
           if (event.type === 'build.started') cause = event.cause;
           if (event.type === 'change') changes.push({ path: event.path, message: event.message });
@@ -121,7 +121,12 @@ function given(after: string | undefined): { readonly after?: string } {
   return after === undefined ? {} : { after };
 }
 
-async function* all(store: BuildReader, preview: PreviewId, build: BuildId): AsyncGenerator<StoredEvent> {
+/** A build from its first event to what is there now, page by page. */
+export async function* wholeBuild(
+  store: Pick<BuildReader, 'read'>,
+  preview: PreviewId,
+  build: BuildId,
+): AsyncGenerator<StoredEvent> {
   let after: string | undefined;
   for (let count = 0; count < PAGES_MAX; count += 1) {
     const page = await store.read(preview, build, { count: PAGE, ...given(after) });

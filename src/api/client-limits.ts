@@ -18,18 +18,21 @@ const MINUTE_MS = 60_000;
 const GOOD_MAX = 1_000;
 
 /** Slows who tries tokens: only answers of 401 count, and who was let in before goes on beside one that guesses. */
-export function slowGuesses(limit: number): { readonly limit: RateLimitRequestHandler; letIn(req: Request): void } {
+export function slowGuesses(
+  limit: number,
+  said: (req: Request) => string = (req) => req.get('Authorization') ?? '',
+): { readonly limit: RateLimitRequestHandler; letIn(req: Request): void } {
   const good = new Set<string>();
   return {
     limit: rateLimit({
       ...{ windowMs: MINUTE_MS, limit, standardHeaders: false, legacyHeaders: false, handler: tooMany },
-      skip: (req) => good.has(credentialOf(req)),
+      skip: (req) => good.has(hashOf(said(req))),
       requestWasSuccessful: (_req, res) => res.statusCode !== 401,
       skipSuccessfulRequests: true,
     }),
     letIn(req) {
       if (good.size >= GOOD_MAX) good.clear();
-      good.add(credentialOf(req));
+      good.add(hashOf(said(req)));
     },
   };
 }
@@ -42,11 +45,9 @@ export function limitOfClient(limit: number): RateLimitRequestHandler {
   });
 }
 
-/** By what a request says who it is from; hashed, since it is kept. */
-function credentialOf(req: Request): string {
-  return createHash('sha256')
-    .update(req.get('Authorization') ?? '')
-    .digest('hex');
+/** Of what a request says who it is from, since it is kept. */
+function hashOf(said: string): string {
+  return createHash('sha256').update(said).digest('hex');
 }
 
 /** express-rate-limit has said Retry-After by then. */

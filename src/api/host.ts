@@ -40,6 +40,8 @@ const hostSchema = z
   })
   .meta({ id: 'Host' });
 
+export type HostView = z.output<typeof hostSchema>;
+
 export function hostRoutes(deps: HostDeps): readonly Route[] {
   return [
     route({

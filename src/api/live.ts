@@ -42,6 +42,8 @@ const containerSchema = z
   })
   .meta({ id: 'Container' });
 
+export type ContainerView = z.output<typeof containerSchema>;
+
 /** Lines of one container that are read at once. */
 const TAIL_MAX = 5_000;
 

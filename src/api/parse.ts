@@ -1,5 +1,4 @@
 /** What a request says, held to what its route declares. */
-import type { Request } from 'express';
 import type { z } from 'zod';
 import type { Route } from './route.ts';
 
@@ -9,12 +8,19 @@ export interface Fault {
   readonly message: string;
 }
 
+/** The parts of a request. */
+export interface Said {
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
 type Parsed =
   | { readonly values: { readonly params: unknown; readonly query: unknown; readonly body: unknown } }
   | { readonly faults: readonly Fault[] };
 
 /** All faults at once. What a route does not declare is a fault too: a misspelt filter would show everything. */
-export function parse(one: Route, req: Request): Parsed {
+export function parse(one: Route, said: Said): Parsed {
   const faults: Fault[] = [];
   const read = (where: Fault['in'], schema: z.ZodType | undefined, value: unknown): unknown => {
     if (!schema) {
@@ -30,9 +36,9 @@ export function parse(one: Route, req: Request): Parsed {
     return result.data;
   };
   const values = {
-    params: read('path', one.params, req.params),
-    query: read('query', one.query, req.query),
-    body: read('body', one.body, req.body as unknown),
+    params: read('path', one.params, said.params),
+    query: read('query', one.query, said.query),
+    body: read('body', one.body, said.body),
   };
   return faults.length > 0 ? { faults } : { values };
 }

@@ -31,6 +31,8 @@ const waiting = z.strictObject({
 
 const queueSchema = z.strictObject({ running: z.array(running), waiting: z.array(waiting) }).meta({ id: 'Queue' });
 
+export type QueueView = z.output<typeof queueSchema>;
+
 export function queueRoutes({ store, book }: QueueDeps): readonly Route[] {
   return [
     route({

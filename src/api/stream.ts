@@ -7,7 +7,10 @@ export interface StreamEvent {
   readonly id?: string;
   /** `message` unless told. */
   readonly type?: string;
-  readonly data: unknown;
+  /** Sent as JSON. */
+  readonly data?: unknown;
+  /** Sent as it is, in place of `data`. */
+  readonly text?: string;
 }
 
 /** So that proxies and readers see that a quiet stream lives. */
@@ -58,8 +61,8 @@ export async function sendStream(
   }
 }
 
-function frameOf({ id, type, data }: StreamEvent): string {
+function frameOf({ id, type, data, text }: StreamEvent): string {
   const head = `${id === undefined ? '' : `id: ${id}\n`}${type === undefined ? '' : `event: ${type}\n`}`;
   // JSON has no raw line ends.
-  return `${head}data: ${JSON.stringify(data)}\n\n`;
+  return `${head}${text === undefined ? `data: ${JSON.stringify(data)}` : `data: ${text.replaceAll(/\r\n|\n|\r/g, '\ndata: ')}`}\n\n`;
 }

@@ -16,6 +16,8 @@ const entrySchema = z
   })
   .meta({ id: 'TrailEntry' });
 
+export type TrailView = z.output<typeof entrySchema>;
+
 export function trailRoutes(trail: Pick<Trail, 'read'>): readonly Route[] {
   return [
     route({
