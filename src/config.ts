@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
+import { adminLabel, doorFaults } from './config/door.ts';
 import { pairs, type RepositoryDefaults, resolveRepositories } from './config/repositories.ts';
 import {
   fileSchema,
@@ -29,6 +30,8 @@ export interface Config {
   readonly home: string;
   readonly host: string;
   readonly port: number;
+  /** The host name by which admins reach the dashboard; undefined: only by an address, or a name that is no preview's. */
+  readonly adminHost: string | undefined;
   readonly gatewayHost: string;
   readonly gatewayPort: number;
   readonly domain: string;
@@ -116,7 +119,10 @@ export function readConfig(input: ConfigInput): Config {
     listed.set(one.name, { ...listed.get(one.name), url: one.url, branches: ['*'] });
   }
   const shortNames = file.hostname === '{branch}';
-  const defaults = Object.freeze({ cwd: input.cwd, shortNames, usual: usualOf(parsed.data) });
+  const defaults = Object.freeze({
+    ...{ cwd: input.cwd, shortNames, usual: usualOf(parsed.data) },
+    reserved: parsed.data && adminLabel(parsed.data),
+  });
   const repositories = resolveRepositories(listed, defaults, faults);
   if (shortNames && repositories.length > 1) {
     faults.push(`hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are ${repositories.length}`);
@@ -124,12 +130,14 @@ export function readConfig(input: ConfigInput): Config {
   const webhookSecret = secret(env, 'TREEHOUSE_WEBHOOK_SECRET', faults);
   const adminToken = secret(env, 'TREEHOUSE_ADMIN_TOKEN', faults);
   const vault = vaultSettings(env, file.vaultAddr, faults);
+  if (parsed.data) faults.push(...doorFaults({ ...parsed.data, adminToken }));
   if (!parsed.success || faults.length > 0) throw faulty(faults);
   const settings = parsed.data;
   return Object.freeze({
     home: path.resolve(input.cwd, settings.home),
     host: settings.host,
     port: settings.port,
+    adminHost: settings.adminHost,
     gatewayHost: settings.gatewayHost,
     gatewayPort: settings.gatewayPort,
     domain: settings.domain,

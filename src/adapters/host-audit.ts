@@ -17,8 +17,8 @@ import type {
   Settings,
   SocketFacts,
 } from '../audit/facts.ts';
-import { isLoopback } from '../audit/measures.ts';
 import type { AuditHost } from '../audit/ports.ts';
+import { isLoopback } from '../domain/loopback.ts';
 import { messageOf } from '../errors.ts';
 import { runProcess } from './run-process.ts';
 

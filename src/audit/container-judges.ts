@@ -1,7 +1,8 @@
 /** One question each, of a running container and the image that it is made from. Pure. */
 import { GRANTABLE_CAPABILITIES } from '../domain/isolation.ts';
+import { isLoopback } from '../domain/loopback.ts';
 import { type ContainerFacts, isUnseen, type MountFacts, type ProcessFacts } from './facts.ts';
-import { DAY_MS, days, isLoopback } from './measures.ts';
+import { DAY_MS, days } from './measures.ts';
 import { list, shown } from './shown.ts';
 import { found, type Verdict } from './verdict.ts';
 

@@ -1,8 +1,9 @@
 /** One question each, of the host and its engine. Pure. */
 
+import { isLoopback } from '../domain/loopback.ts';
 import { socketMount } from './container-judges.ts';
 import { type DiskFacts, type EngineFacts, type Facts, isUnseen, type Listener } from './facts.ts';
-import { DAY_MS, days, isLoopback, isReachable } from './measures.ts';
+import { DAY_MS, days, isReachable } from './measures.ts';
 import { list, shown } from './shown.ts';
 import { found, type Verdict } from './verdict.ts';
 

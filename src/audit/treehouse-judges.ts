@@ -1,7 +1,9 @@
 /** One question each, of Treehouse's own home, ports and settings. Pure. */
+
+import { isLoopback } from '../domain/loopback.ts';
 import { type Facts, type FileMode, isUnseen, type Settings } from './facts.ts';
 import { addressOf, octal } from './host-judges.ts';
-import { isLoopback, isReachable } from './measures.ts';
+import { isReachable } from './measures.ts';
 import { list } from './shown.ts';
 import { found, type Verdict } from './verdict.ts';
 

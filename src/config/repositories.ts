@@ -23,6 +23,8 @@ export interface RepositoryDefaults {
   readonly cwd: string;
   readonly shortNames: boolean;
   readonly usual: PreviewSettings;
+  /** See Repository. */
+  readonly reserved?: string | undefined;
 }
 
 /**
@@ -31,7 +33,7 @@ export interface RepositoryDefaults {
  */
 export function resolveRepositories(
   listed: ReadonlyMap<string, Listed>,
-  { cwd, shortNames, usual }: RepositoryDefaults,
+  { cwd, shortNames, usual, reserved }: RepositoryDefaults,
   faults: string[],
   taken: readonly Repository[] = [],
 ): readonly Repository[] {
@@ -55,6 +57,7 @@ export function resolveRepositories(
         Object.freeze({
           name,
           slug: shortNames ? '' : slug,
+          ...(reserved === undefined ? {} : { reserved }),
           url: absolute(one.url ?? `https://github.com/${name}.git`, cwd),
           branches: Object.freeze([...one.branches]),
           ...(one.images ? { images: Object.freeze(one.images) } : {}),

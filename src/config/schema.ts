@@ -98,6 +98,11 @@ export const fileSchema = z.strictObject({
   home: z.string().min(1).default('.treehouse'),
   host: z.string().min(1).default('127.0.0.1'),
   port: port.default(4000),
+  /** Where admins reach the dashboard by name, which then no branch's preview can be. */
+  adminHost: z
+    .string()
+    .regex(domainPattern, 'it is a host name in lower case, such as treehouse.example.com')
+    .optional(),
   gatewayHost: z.string().min(1).default('127.0.0.1'),
   gatewayPort: port.default(8080),
   domain: z
@@ -177,6 +182,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_HOME: 'home',
   TREEHOUSE_HOST: 'host',
   TREEHOUSE_PORT: 'port',
+  TREEHOUSE_ADMIN_HOST: 'adminHost',
   TREEHOUSE_GATEWAY_HOST: 'gatewayHost',
   TREEHOUSE_GATEWAY_PORT: 'gatewayPort',
   TREEHOUSE_DOMAIN: 'domain',

@@ -54,11 +54,14 @@ export function desiredState(input: {
 /** Why the branch is not to have this preview, wherever its head is; undefined where it may. */
 export function excludedBecause(
   preview: { readonly id: PreviewId; readonly repository: string; readonly branch: Branch },
-  repository: { readonly slug: string; readonly branches: readonly string[] } | undefined,
+  repository: { readonly slug: string; readonly branches: readonly string[]; readonly reserved?: string } | undefined,
 ): string | undefined {
   if (!repository) return `${preview.repository} is not in the configuration any more`;
   if (!branchSelected(repository.branches, preview.branch)) {
     return `the configuration's branches leave '${preview.branch}' out`;
+  }
+  if (preview.id === repository.reserved) {
+    return `'${preview.id}' is the host name of the dashboard (adminHost): rename the branch to give it a preview`;
   }
   if (previewId(repository.slug, preview.branch) !== preview.id) {
     return "the configuration's `hostname` gives its branch another name";

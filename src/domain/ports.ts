@@ -23,6 +23,8 @@ export interface Repository {
   readonly name: RepositoryName;
   /** Last part of its previews' ids; empty where they are the branch alone. */
   readonly slug: string;
+  /** A host label that no preview of it may have: the admin's own. */
+  readonly reserved?: string;
   /** Where it is cloned from: the configuration's URL or path, never a payload's. */
   readonly url: string;
   /** Globs of branches that get a preview; `!` excludes; the last match decides. */

@@ -42,7 +42,9 @@ export function startPolling(options: PollOptions): Poller {
     for (const branch of branches) {
       if (!branchSelected(repository.branches, branch)) continue;
       if (before?.get(branch) === now.get(branch)) continue;
-      await hint({ id: previewId(repository.slug, branch), repository: repository.name, branch });
+      const key = { id: previewId(repository.slug, branch), repository: repository.name, branch };
+      if (key.id === repository.reserved) continue;
+      await hint(key);
     }
     // Taken before the look: what moves meanwhile is seen by the next.
     if (stamp !== undefined) stamps.set(repository.name, stamp);

@@ -1,6 +1,6 @@
 /** What a delivery of GitHub's means here: a hint for one preview, or nothing, with the reason. Pure. */
 import { z } from 'zod';
-import { branchSelected, type PullRequestFact } from '../domain/desired.ts';
+import { branchSelected, excludedBecause, type PullRequestFact } from '../domain/desired.ts';
 import { type Branch, branchName, type Commit, commitId, previewId, shortCommit } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
@@ -133,6 +133,7 @@ function hint(
     return ignored(`the \`branches\` setting of ${known.name} leaves out ${quote(branch)}`);
   }
   const key: PreviewKey = { id: previewId(known.slug, branch), repository: known.name, branch };
+  if (key.id === known.reserved) return ignored(excludedBecause(key, known) ?? '');
   return { kind: 'hint', key, cause: cause(branch), ...(fact ? { pullRequest: fact } : {}) };
 }
 
