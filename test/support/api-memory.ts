@@ -7,6 +7,7 @@ import type { Answer } from '../../src/api/route.ts';
 import type { Doorkeeper } from '../../src/domain/guards.ts';
 import type { LinkRecord } from '../../src/domain/links.ts';
 import type { Clock, Repository } from '../../src/domain/ports.ts';
+import type { SessionRecord, Sessions } from '../../src/domain/sessions.ts';
 import type { TokenRecord, Tokens } from '../../src/domain/tokens.ts';
 import type { Trail, TrailEntry } from '../../src/domain/trail.ts';
 
@@ -76,5 +77,17 @@ export function memoryBook(all: readonly Repository[]): RepositoryDeps['book'] {
     isConfigured: () => false,
     put: async () => [],
     remove: async (name) => all.some((one) => one.name === name),
+  };
+}
+
+/** Without an end by time: tests of that ask Redis. */
+export function memorySessions(): Sessions & { readonly kept: Map<string, SessionRecord> } {
+  const kept = new Map<string, SessionRecord>();
+  return {
+    kept,
+    add: async (hash, record) => void kept.set(hash, record),
+    find: async (hash) => kept.get(hash),
+    extend: async () => undefined,
+    remove: async (hash) => void kept.delete(hash),
   };
 }
