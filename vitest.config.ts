@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+/** As the compiler has it. */
+const oxc = { jsx: { development: false } } as const;
+
 export default defineConfig({
   test: {
     projects: [
       // Pure, so one process may run many files: half the time.
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      { oxc, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
       {
+        oxc,
         test: {
           name: 'real',
           include: ['test/real/**/*.test.ts'],
@@ -15,6 +19,7 @@ export default defineConfig({
         },
       },
       {
+        oxc,
         test: {
           name: 'journey',
           include: ['test/journey/**/*.test.ts'],

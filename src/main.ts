@@ -9,6 +9,7 @@ import { engineFacts } from './adapters/engine-host.ts';
 import { enginePrinting, followPrinted } from './adapters/engine-printing.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
 import { hostShares } from './adapters/engine-shares.ts';
+import { imageSizes } from './adapters/engine-sizes.ts';
 import { containerUse } from './adapters/engine-use.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
@@ -23,7 +24,7 @@ import { repositoryFile } from './adapters/repository-file.ts';
 import { repositoryUrl } from './adapters/repository-url.ts';
 import { tokenFiles } from './adapters/token-files.ts';
 import { trailFiles } from './adapters/trail-files.ts';
-import { apiRoutes } from './api/api.ts';
+import { type ApiDeps, apiRoutes } from './api/api.ts';
 import { apiRouter, bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
 import { openBook } from './config/book.ts';
@@ -31,11 +32,13 @@ import type { Config } from './config.ts';
 import { explain } from './converge/explain.ts';
 import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
+import type { BuildEvent } from './domain/events.ts';
 import { DEFAULT_LIMITS } from './domain/isolation.ts';
 import type { PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import { openFront } from './front.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { countedEngine, countedGateway } from './metrics/counted.ts';
@@ -175,7 +178,6 @@ async function start(
     disks: () => budgets.disks(),
     now: clock.now,
   });
-  undo.push(followAll((how) => store.follow(how), meter.event, log));
   const gateway = countedGateway(parts.nginx.gateway, meter);
   const keys = redisThings({ redis: connections });
   undo.push(async () => keys.close());
@@ -257,7 +259,32 @@ async function start(
     }
   }
 
-  const authenticate = bearer(tokenKnower({ tokens, clock, adminToken: config.adminToken ?? adminToken?.value ?? '' }));
+  const ownToken = config.adminToken ?? adminToken?.value ?? '';
+  const authenticate = bearer(tokenKnower({ tokens, clock, adminToken: ownToken }));
+  const api: ApiDeps = {
+    ...{ store, hints, pins, wake, engine, tokens, clock, repositories, repositoryBook, trail, book },
+    explain: (record, over) => explain(deps, record, over),
+    secretsOf: async (name) => (await secretStore.read(name)).secrets,
+    ...{ links: doors.sharing, passwords: doors.passwords, urlOf: deps.urlOf },
+    ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
+    pausedBecause: budgets.pausedBecause,
+    host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
+    use: (container) => containerUse(docker, container),
+    sweep: (how) => rounds.sweeper.sweep(how),
+  };
+  const routes = apiRoutes(api);
+  const serve = { store, clock, replays, trail, repositories };
+  const front = openFront({
+    ...{ config, api, serve, routes, store, redis: connections, git, gateway, hints },
+    ...{ adminToken: ownToken, guesses: GUESSES, disks: budgets.disks },
+    sizes: () => imageSizes(docker, instance),
+  });
+  undo.push(() => front.stop());
+  const told = (event: BuildEvent) => {
+    meter.event(event);
+    front.take(event);
+  };
+  undo.push(followAll((how) => store.follow(how), told, log));
   const app = createApp({
     routers: [
       webhookRouter({
@@ -271,29 +298,11 @@ async function start(
         ...{ redeem: doors.sharing.redeem, knock: doors.knock },
       }),
       apiRouter({
-        ...{
-          store,
-          clock,
-          replays,
-          trail,
-          repositories,
-          version: VERSION,
-          limits: { requests: config.apiRate, guesses: GUESSES },
-        },
-        routes: apiRoutes({
-          ...{ store, hints, pins, wake, engine, tokens, clock, repositories, repositoryBook, trail, book },
-          explain: (record, over) => explain(deps, record, over),
-          secretsOf: async (name) => (await secretStore.read(name)).secrets,
-          ...{ links: doors.sharing, passwords: doors.passwords, urlOf: deps.urlOf },
-          ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
-          pausedBecause: budgets.pausedBecause,
-          host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
-          use: (container) => containerUse(docker, container),
-          sweep: (how) => rounds.sweeper.sweep(how),
-        }),
-        authenticate,
+        ...{ ...serve, routes, authenticate, version: VERSION },
+        limits: { requests: config.apiRate, guesses: GUESSES },
       }),
       metricsRouter(meter, authenticate),
+      front.router,
     ],
     ready: async () => {
       const parts = { redis: store.records(), engine: docker.ping(), gateway: gateway.routes() };

@@ -41,6 +41,10 @@ export async function pageOf(
   return ((await redis.xrange(key, start, '+', 'COUNT', page.count)) as Entry[]).map(stored);
 }
 
+export async function lastOf(redis: Redis, key: string, count: number): Promise<readonly StoredEvent[]> {
+  return ((await redis.xrevrange(key, '+', '-', 'COUNT', count)) as Entry[]).reverse().map(stored);
+}
+
 /** Every event of the common stream from now on, or after `after`; ends when the signal aborts. */
 export function followEvents(redis: Connections, keys: StoreKeys, options: FollowOptions): AsyncGenerator<StoredEvent> {
   return follow(redis, keys.events, { from: 'now', ...options });

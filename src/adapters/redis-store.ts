@@ -6,7 +6,7 @@ import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
 import type { Clock, Store } from '../domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
-import { type FollowOptions, followBuild, followEvents, pageOf, tailOf } from './event-reader.ts';
+import { type FollowOptions, followBuild, followEvents, lastOf, pageOf, tailOf } from './event-reader.ts';
 import { eventWriter, type WriterLimits } from './event-writer.ts';
 import { asker, type Connections, storeKeys, swapField } from './redis-keys.ts';
 import { recordsReader, swapRecord } from './redis-records.ts';
@@ -30,6 +30,8 @@ export interface RedisStore extends Store {
     build: BuildId,
     page: { readonly after?: string; readonly count: number },
   ): Promise<readonly StoredEvent[]>;
+  /** The newest events of a build, oldest first. */
+  last(preview: PreviewId, build: BuildId, count: number): Promise<readonly StoredEvent[]>;
   /** Events of all previews as they come, without log lines; ends when the signal aborts. */
   follow(options: FollowOptions): AsyncGenerator<StoredEvent>;
   /** One build from its first event, log lines too; ends with the build's last event or when the signal aborts. */
@@ -241,6 +243,8 @@ export function openStore(options: StoreOptions): RedisStore {
       }),
     read: (preview, build, page) =>
       asking(`reading the log of ${preview}`, () => pageOf(connection, keys.build(preview, build), page)),
+    last: (preview, build, count) =>
+      asking(`reading the log of ${preview}`, () => lastOf(connection, keys.build(preview, build), count)),
     follow: (follow) => followEvents(redis, keys, follow),
     followBuild: (preview, build, follow) => followBuild(redis, keys, { ...follow, preview, build }),
     ping: () =>

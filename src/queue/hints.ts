@@ -30,6 +30,8 @@ export interface HintQueue extends Hints {
   counts(): Promise<QueueCounts>;
   /** Previews that are to be hinted again at a later time. */
   later(): Promise<ReadonlySet<PreviewId>>;
+  /** BullMQ's own queue, to be looked at. */
+  raw(): Promise<Queue<HintJob>>;
   close(): Promise<void>;
 }
 
@@ -86,6 +88,7 @@ export function openHints(options: QueueOptions): HintQueue {
       const members = await connection.zrange(keys.later, '0', '-1');
       return new Set(members.map(parsePreviewId).filter((one) => one !== undefined));
     },
+    raw: queue,
     close: async () => {
       const open = await opening?.catch(() => undefined);
       await open?.close();

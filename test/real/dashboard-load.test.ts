@@ -1,0 +1,155 @@
+/** The dashboard with a thousand previews and ten thousand builds, and a hundred readers of one log. The figures are printed. */
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { openStore, type RedisStore } from '../../src/adapters/redis-store.ts';
+import type { BuildEvent } from '../../src/domain/events.ts';
+import { buildId, commitId, repositoryName, repositorySlug } from '../../src/domain/names.ts';
+import type { PreviewRecord } from '../../src/domain/preview.ts';
+import { redisConnections } from '../../src/queue/redis.ts';
+import { ADMIN_TOKEN, type DashboardWorld, startDashboard } from '../support/dashboard-world.ts';
+import { framesOf } from '../support/frames.ts';
+import { keptLog } from '../support/log.ts';
+import { writeMany } from '../support/many-previews.ts';
+import { startRedis, type TestRedis } from '../support/redis.ts';
+
+const NAMES = ['acme/shop', 'acme/blog', 'acme/api', 'acme/docs'].map(repositoryName);
+const READERS = 100;
+const LINES = 2_000;
+/** The machine is shared: what is promised of a quiet one may take this many times as long here. */
+const SHARED = 4;
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+const { log } = keptLog();
+let redis: TestRedis;
+let store: RedisStore;
+let world: DashboardWorld;
+let cookie: string;
+let records: readonly PreviewRecord[];
+beforeAll(async () => {
+  redis = await startRedis();
+  const connections = redisConnections(redis.url, log);
+  store = openStore({ redis: connections, clock: { now: Date.now }, log, prefix: 'load' });
+  const writing = connections.patient();
+  records = await writeMany(writing, {
+    ...{ prefix: 'load', previews: 1_000, builds: 10, lines: 8, now: Date.now(), repositories: NAMES },
+  });
+  writing.disconnect();
+  world = await startDashboard({
+    store,
+    repositories: NAMES.map((name) => ({ name, slug: repositorySlug(name), url: '/srv/x', branches: ['*'] })),
+  });
+  cookie = await world.signIn(ADMIN_TOKEN);
+});
+afterAll(async () => {
+  await world?.close();
+  await store.close();
+  await redis.close();
+});
+
+/** Milliseconds of each of `count` requests, one after the other. */
+async function times(
+  count: number,
+  path: (index: number) => string,
+): Promise<{ readonly median: number; readonly p99: number }> {
+  const all: number[] = [];
+  for (let index = -20; index < count; index += 1) {
+    const began = performance.now();
+    const answer = await fetch(`${world.url}${path(index + 20)}`, { headers: { cookie } });
+    await answer.text();
+    expect(answer.status).toBe(200);
+    if (index >= 0) all.push(performance.now() - began);
+  }
+  const sorted = all.sort((a, b) => a - b);
+  return { median: sorted[Math.floor(count / 2)] ?? 0, p99: sorted[Math.ceil(count * 0.99) - 1] ?? 0 };
+}
+
+it('shows 1,000 previews and any of 10,000 builds at once', async () => {
+  const list = await times(200, () => '/');
+  const filtered = await times(200, (index) => `/?state=live&search=${index % 50}`);
+  const one = await times(200, (index) => `/previews/${records[(index * 37) % 1_000]?.id}`);
+  const text = (of: { median: number; p99: number }) =>
+    `median ${of.median.toFixed(1)} ms, p99 ${of.p99.toFixed(1)} ms`;
+  console.log(`list: ${text(list)}; filtered: ${text(filtered)}; a preview: ${text(one)}`);
+  expect(list.p99).toBeLessThan(25 * SHARED);
+  expect(filtered.p99).toBeLessThan(25 * SHARED);
+  expect(one.p99).toBeLessThan(50 * SHARED);
+});
+
+it('gives 100 readers of one log every line once, in order, and waits for none of them in memory', async () => {
+  const record = records[7] as PreviewRecord;
+  const at = Date.now();
+  const build = buildId(at, 7);
+  const of = { preview: record.id, build, at };
+  const say = (event: BuildEvent) => store.append(event);
+  await store.know(record);
+  await say({ ...of, type: 'build.started', commit: commitId('d'.repeat(40)), cause: 'it was pushed' });
+  const live = `/previews/${record.id}/live?build=${build}`;
+  const line = (index: number) => `line ${index} ${'x'.repeat(200)}`;
+
+  const before = memory();
+  const over = new AbortController();
+  const reading = Array.from({ length: READERS }, async () => {
+    const answer = await fetch(`${world.url}${live}`, {
+      ...{ headers: { cookie, accept: 'text/event-stream' }, signal: over.signal },
+    });
+    const seen: number[] = [];
+    for await (const { type, data } of framesOf(answer)) {
+      if (!type?.startsWith('line-')) continue;
+      for (const [, number] of data.matchAll(/line (\d+) x/g)) seen.push(Number(number));
+      if (data.includes('It is live')) return seen;
+    }
+    return seen;
+  });
+  const stuck = stuckReader(live);
+  const began = performance.now();
+  for (let index = 0; index < LINES; index += 1) {
+    await say({ ...of, type: 'log', stage: 'build', source: 'web', line: line(index) });
+    if (index % 100 === 0) await delay(5);
+  }
+  await say({ ...of, type: 'build.live', commit: commitId('d'.repeat(40)), urls: [], ms: 5 });
+  const all = await Promise.all(reading);
+  const took = performance.now() - began;
+  const grown = memory() - before;
+  console.log(
+    `${READERS} readers had ${LINES} lines after ${Math.round(took)} ms; memory grew by ${grown.toFixed(0)} MB`,
+  );
+  const wanted = Array.from({ length: LINES }, (_, index) => index);
+  for (const seen of all) expect(seen).toEqual(wanted);
+
+  // The readers are here too; what grows with the lines of one who reads nothing would not be this little.
+  const quiet = memory();
+  const next = { ...of, build: buildId(at + 1, 8) };
+  await say({ ...next, type: 'build.started', commit: commitId('e'.repeat(40)), cause: 'again' });
+  const idle = stuckReader(`/previews/${record.id}/live?build=${next.build}`);
+  for (let index = 0; index < 30_000; index += 1)
+    await say({ ...next, type: 'log', stage: 'build', source: 'web', line: line(index) });
+  await delay(500);
+  const held = memory() - quiet;
+  console.log(`a reader that reads none of 30,000 lines costs ${held.toFixed(1)} MB`);
+  expect(held).toBeLessThan(12);
+  over.abort();
+  stuck.destroy();
+  idle.destroy();
+  await expect.poll(() => world.hub.listeners()).toBe(0);
+});
+
+/** Asks, and reads nothing. */
+function stuckReader(path: string) {
+  const { port } = new URL(world.url);
+  const socket = connect(Number(port), '127.0.0.1');
+  socket.pause();
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: ${cookie}\r\nAccept: text/event-stream\r\n\r\n`);
+  return socket;
+}
+
+/** MB in use, once what is not is given back. */
+function memory(): number {
+  gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return (heapUsed + external) / 1e6;
+}
