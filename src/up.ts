@@ -96,6 +96,7 @@ function greeting(config: Config, treehouse: Treehouse, sample: Sample | undefin
     '',
     pc.bold('Treehouse is up'),
     `  webhooks  ${treehouse.url}webhooks/github`,
+    `  dashboard ${treehouse.url}`,
     `  previews  ${treehouse.urlOf(config.shortNames ? 'BRANCH' : 'BRANCH--REPO')}`,
     `  status    ${pc.dim('npx treehouse status')}`,
   ];

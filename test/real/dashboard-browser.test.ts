@@ -85,6 +85,8 @@ describe.each(['desk', 'phone'] as const)('on a %s', (size) => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
         await shoot(page, `${size}-${colorScheme}-${name}`);
+        // What is dark has other colours, the same at every width.
+        if (colorScheme === 'dark' && size === 'phone') continue;
         const some = await seriousFaults(page, colorScheme === 'light' ? 'all' : 'colours');
         found.push(...some.map((one) => `${name}, ${colorScheme}: ${one}`));
       }
