@@ -80,7 +80,7 @@ export function dashboardRouter(deps: DashboardDeps): Router {
     show(req, res, { status, title: 'That did not work' }, h(FaultPage, { status, detail }));
 
   const router = Router();
-  router.use(['/assets', ...PATHS], compression({ filter: isPacked }));
+  router.use(['/assets', ...PATHS], compression({ filter: isPacked, level: 3 }));
   router.use(assets.router);
   router.use(PATHS, headers(), noStore, (req, res, next) => {
     const host = (req.hostname ?? '').toLowerCase();

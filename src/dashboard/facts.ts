@@ -43,11 +43,16 @@ export function openFacts(deps: FactsDeps): Facts {
   let visited: ReadonlyMap<PreviewId, number> = new Map();
   let sizes: ReadonlyMap<PreviewId, number> = new Map();
   const visits = seldom(VISITS_MS, deps.now, async () => {
-    visited = await lastVisits(deps);
+    visited = changed(visited, await lastVisits(deps));
   });
   const images = seldom(SIZES_MS, deps.now, async () => {
-    sizes = await deps.sizes();
+    sizes = changed(sizes, await deps.sizes());
   });
+
+  function changed(before: ReadonlyMap<PreviewId, number>, now: ReadonlyMap<PreviewId, number>): typeof now {
+    for (const [id, value] of now) if (before.get(id) !== value) deps.onKnown(id);
+    return now;
+  }
 
   async function work(): Promise<void> {
     working += 1;

@@ -56,6 +56,7 @@ export function pageRoutes(deps: PageRouteDeps): Router {
     const signal = open(res);
     const words = wordsOf(req.query);
     const frames = changes(hub, signal, seenIn(req), async (changed: ReadonlySet<PreviewId>) => {
+      void deps.facts.look();
       const overview = await overviewOf(deps, words, sessionOf(res).principal);
       return typeof overview === 'string' ? [] : previewsRegions(overview, clock.now(), changed);
     });

@@ -54,6 +54,7 @@ export function previewRoutes(deps: PreviewRouteDeps): Router {
     viewOf(deps, record, { chosen, form: formTokenOf(res), principal: sessionOf(res).principal });
 
   router.get('/previews/:id', async (req, res) => {
+    void deps.facts.look();
     const record = await recordOf(req, res);
     if (!record) return;
     const chosen = buildIn(req.query.build);

@@ -37,7 +37,7 @@ export interface PreviewsDeps {
 }
 
 /** Rows of a page. */
-const PAGE = 100;
+const PAGE = 50;
 const KEYS = ['state', 'repository', 'search', 'all', 'sort', 'after'] as const;
 
 /** What the address asks for; what cannot be is left out. */

