@@ -24,6 +24,7 @@ import { confirm } from './terminal/confirm.ts';
 import { linkCommand } from './terminal/links.ts';
 import { openCommand } from './terminal/open.ts';
 import { passwordCommands } from './terminal/passwords.ts';
+import { pullCommand } from './terminal/pull.ts';
 import { repositoryCommands } from './terminal/repositories.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
@@ -101,6 +102,14 @@ openCommand(program, {
   client,
   print: (text) => console.log(text),
   browse: process.stdout.isTTY === true && isDesktop() ? browse : undefined,
+});
+
+pullCommand(program, {
+  client,
+  write: (text) => void process.stdout.write(text),
+  say: (text) => console.error(text),
+  resolve: (file) => path.resolve(cwd, file),
+  env,
 });
 
 repositoryCommands(program, {

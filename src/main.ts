@@ -8,6 +8,7 @@ import { connectEngine, dockerEngine } from './adapters/engine.ts';
 import { engineFacts } from './adapters/engine-host.ts';
 import { enginePrinting, followPrinted } from './adapters/engine-printing.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
+import { runningStack } from './adapters/engine-running.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { imageSizes } from './adapters/engine-sizes.ts';
 import { containerUse } from './adapters/engine-use.ts';
@@ -47,6 +48,7 @@ import { createMeter } from './metrics/meter.ts';
 import { metricsRouter } from './metrics/router.ts';
 import { keepNeighbours } from './neighbours.ts';
 import { startParts } from './parts.ts';
+import { pull } from './pull/pull.ts';
 import { openAdmission } from './queue/admission.ts';
 import { openHints } from './queue/hints.ts';
 import { knownPreviews } from './queue/poll.ts';
@@ -270,6 +272,15 @@ async function start(
     pausedBecause: budgets.pausedBecause,
     host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
     use: (container) => containerUse(docker, container),
+    pull: (record, services) =>
+      pull(
+        {
+          ...{ engine, gateway, registry: budgets.registry, builds },
+          look: (live, networks) => runningStack(docker, live, networks),
+        },
+        record,
+        services,
+      ),
     sweep: (how) => rounds.sweeper.sweep(how),
   };
   const routes = apiRoutes(api);

@@ -11,6 +11,7 @@ import { type NewsDeps, newsRoutes } from './news.ts';
 import { passwordRoutes } from './passwords.ts';
 import { type PlanDeps, planRoutes } from './plan.ts';
 import { type PreviewDeps, previewRoutes } from './previews.ts';
+import { type PullRouteDeps, pullRoutes } from './pull.ts';
 import { type QueueDeps, queueRoutes } from './queue.ts';
 import { type RepositoryDeps, repositoryRoutes } from './repositories.ts';
 import type { Route } from './route.ts';
@@ -22,6 +23,7 @@ export interface ApiDeps
   extends PreviewDeps,
     PlanDeps,
     LiveDeps,
+    PullRouteDeps,
     TokenDeps,
     HostDeps,
     LinkDeps,
@@ -40,6 +42,7 @@ export function apiRoutes(deps: ApiDeps): readonly Route[] {
     ...planRoutes(deps),
     ...buildRoutes(deps.store),
     ...liveRoutes(deps),
+    ...pullRoutes(deps),
     ...newsRoutes(deps),
     ...queueRoutes(deps),
     ...hostRoutes(deps),

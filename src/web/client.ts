@@ -14,6 +14,8 @@ export interface Client {
   preview(id: string): Promise<PreviewView & { readonly builds: readonly string[] }>;
   events(id: string, build: string, after: string | null): Promise<EventPage>;
   act(act: PreviewAct, id: string): Promise<void>;
+  /** Of what runs; of all services where none is named. */
+  composeFile(id: string, services: readonly string[]): Promise<string>;
   sweep(options: { readonly dryRun: boolean }): Promise<SweepReport>;
   tokens(): Promise<readonly TokenView[]>;
   createToken(wanted: NewToken): Promise<TokenView & { readonly token: string }>;
@@ -55,7 +57,7 @@ export function createClient(options: { readonly url: string; readonly token: st
       method,
       headers: {
         Authorization: `Bearer ${options.token}`,
-        Accept: 'application/json',
+        Accept: 'application/json, application/yaml',
         ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -68,7 +70,8 @@ export function createClient(options: { readonly url: string; readonly token: st
       );
     });
     if (answer.status === 204) return undefined as T;
-    const said = (await answer.json()) as T & { detail?: string };
+    const isJson = /\bjson\b/.test(answer.headers.get('content-type') ?? '');
+    const said = (isJson ? await answer.json() : await answer.text()) as T & { detail?: string };
     if (!answer.ok) throw new TreehouseError('stopped', said.detail ?? `${options.url} answered ${answer.status}`);
     return said;
   }
@@ -88,6 +91,10 @@ export function createClient(options: { readonly url: string; readonly token: st
     events: (id, build, after) =>
       call('GET', `${at(id)}/builds/${encodeURIComponent(build)}/events${after === null ? '' : `?after=${after}`}`),
     act: async (act, id) => void (await call('POST', `${at(id)}/${act}`)),
+    composeFile(id, services) {
+      const query = new URLSearchParams(services.map((one): [string, string] => ['service', one])).toString();
+      return call('GET', `${at(id)}/compose.yml${query === '' ? '' : `?${query}`}`);
+    },
     sweep: ({ dryRun }) => call(dryRun ? 'GET' : 'POST', '/api/v1/sweep', { limit: SWEEP_LIMIT }),
     tokens: async () => (await call<{ tokens: TokenView[] }>('GET', '/api/v1/tokens')).tokens,
     createToken: (body) => call('POST', '/api/v1/tokens', { body }),

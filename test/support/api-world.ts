@@ -135,6 +135,7 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
       engine: { version: '26.1.5', api: '1.45', containers: 3, running: 2 },
       ...{ cores: 2, memory: 2 ** 30, disks: [{ name: 'Treehouse’s home', size: 100, free: 40 }] },
     }),
+    pull: async () => ({ kind: 'file', text: 'name: x\n' }),
     use: async () => ({ memory: 1, memoryLimit: 2, cpu: 0.5, processes: 3 }),
     book: {
       read: async () => ({ ...places, waiting: places.places.map((one) => ({ ...one, since: 5 })), served: new Map() }),

@@ -124,6 +124,7 @@ function memory() {
     limits: {},
     pausedBecause: async () => undefined,
     host: async () => Promise.reject(new Error('not asked')),
+    pull: async () => ({ kind: 'nothing-runs' as const }),
     use: async () => undefined,
     book: { read: async () => ({ places: [], waiting: [], served: new Map() }) },
     tokens: memoryTokens(),
