@@ -21,6 +21,7 @@ import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
 import { confirm } from './terminal/confirm.ts';
+import { execCommand } from './terminal/exec.ts';
 import { linkCommand } from './terminal/links.ts';
 import { openCommand } from './terminal/open.ts';
 import { passwordCommands } from './terminal/passwords.ts';
@@ -38,7 +39,10 @@ const program = new Command('treehouse')
   .description('A live house on every branch.')
   .option('--config <file>', 'the configuration, treehouse.yml unless told')
   .showHelpAfterError()
-  .addHelpText('after', '\nExit codes: 0 well, 1 it failed, 2 the command line or the configuration is wrong.');
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 well, 1 it failed, 2 the command line or the configuration is wrong; of exec the command’s own.',
+  );
 
 program
   .command('up')
@@ -102,6 +106,17 @@ openCommand(program, {
   client,
   print: (text) => console.log(text),
   browse: process.stdout.isTTY === true && isDesktop() ? browse : undefined,
+});
+
+execCommand(program, {
+  async run(command, ends) {
+    const { runRemote } = await import('./web/exec-client.ts');
+    return runRemote(server(), command, ends);
+  },
+  ...{ input: process.stdin, output: process.stdout, errors: process.stderr },
+  exit: (code) => {
+    process.exitCode = code;
+  },
 });
 
 pullCommand(program, {
@@ -229,9 +244,13 @@ async function browse(url: string): Promise<void> {
 
 /** The API of TREEHOUSE_URL, or of the Treehouse of this folder; its token from the environment or its home. */
 function client(): Client {
+  return createClient(server());
+}
+
+function server(): { readonly url: string; readonly token: string } {
   const config = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
   const token = env.TREEHOUSE_TOKEN ?? config.adminToken ?? tokenOfHome(config.home);
-  return createClient({ url: env.TREEHOUSE_URL ?? `http://${config.host}:${config.port}/`, token });
+  return { url: env.TREEHOUSE_URL ?? `http://${config.host}:${config.port}/`, token };
 }
 
 function tokenOfHome(home: string): string {

@@ -4,7 +4,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
 import { tokenKnower } from './access/issue.ts';
+import { endStrays } from './adapters/container-processes.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { engineShells } from './adapters/engine-exec.ts';
 import { engineFacts } from './adapters/engine-host.ts';
 import { enginePrinting, followPrinted } from './adapters/engine-printing.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
@@ -26,6 +28,7 @@ import { repositoryUrl } from './adapters/repository-url.ts';
 import { tokenFiles } from './adapters/token-files.ts';
 import { trailFiles } from './adapters/trail-files.ts';
 import { type ApiDeps, apiRoutes } from './api/api.ts';
+import { execSessions } from './api/exec-sessions.ts';
 import { apiRouter, bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
 import { openBook } from './config/book.ts';
@@ -64,6 +67,7 @@ import { holdWalls } from './walls.ts';
 import { doorRouter } from './web/door.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen } from './web/server.ts';
+import { serveUpgrades } from './web/upgrades.ts';
 import { webhookRouter } from './webhook/receive.ts';
 
 /** A Treehouse that runs. */
@@ -138,6 +142,7 @@ async function start(
   const instance = await instanceName(config.home);
   const engine = dockerEngine(docker, instance);
   await answering(() => docker.ping());
+  await endStrays(instance);
 
   const walls = await holdWalls({
     firewall: iptablesFirewall({ searchPath: config.path, egress: config.egress }),
@@ -261,6 +266,7 @@ async function start(
     }
   }
 
+  const sessions = execSessions();
   const ownToken = config.adminToken ?? adminToken?.value ?? '';
   const authenticate = bearer(tokenKnower({ tokens, clock, adminToken: ownToken }));
   const api: ApiDeps = {
@@ -271,6 +277,11 @@ async function start(
     ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
     pausedBecause: budgets.pausedBecause,
     host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
+    exec: {
+      ...{ engine, gateway, sessions, trail, clock, remote: remoteEngine(config.dockerHost) },
+      shells: engineShells(docker, instance),
+      leftBehind: ({ id }, service) => log.warn({ preview: id, service }, 'a command could not be ended'),
+    },
     use: (container) => containerUse(docker, container),
     pull: (record, services) =>
       pull(
@@ -323,7 +334,9 @@ async function start(
     log,
   });
   const server = await listen(app, config.host, config.port);
+  serveUpgrades(server, app);
   undo.push(() => close(server, 2_000));
+  undo.push(() => sessions.stop());
 
   const rounds = startRounds({
     ...{ config, docker, engine, deps, connections, hints, admission, budgets, pins, keys, secrets, localPollMs, undo },

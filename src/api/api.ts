@@ -4,6 +4,7 @@ import type { PreviewPasswords } from '../domain/passwords.ts';
 import type { Sweep } from '../domain/sweep.ts';
 import type { Trail } from '../domain/trail.ts';
 import { type BuildReader, buildRoutes } from './builds.ts';
+import { type ExecDeps, execRoutes } from './exec.ts';
 import { type HostDeps, hostRoutes } from './host.ts';
 import { type LinkDeps, linkRoutes } from './links.ts';
 import { type LiveDeps, liveRoutes } from './live.ts';
@@ -34,6 +35,7 @@ export interface ApiDeps
   readonly book: QueueDeps['book'];
   readonly sweep: Sweep;
   readonly trail: Pick<Trail, 'read'>;
+  readonly exec: ExecDeps;
 }
 
 export function apiRoutes(deps: ApiDeps): readonly Route[] {
@@ -43,6 +45,7 @@ export function apiRoutes(deps: ApiDeps): readonly Route[] {
     ...buildRoutes(deps.store),
     ...liveRoutes(deps),
     ...pullRoutes(deps),
+    ...execRoutes(deps.exec),
     ...newsRoutes(deps),
     ...queueRoutes(deps),
     ...hostRoutes(deps),

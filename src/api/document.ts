@@ -38,6 +38,7 @@ export function problemsOf(one: Route): Readonly<Record<number, string>> {
     ...(one.method === 'get'
       ? {}
       : { 409: 'Another request with this Idempotency-Key is under way, or was another one.' }),
+    ...(one.isWebSocket ? { 426: 'It was not asked for as a WebSocket.' } : {}),
     429: 'Too many requests: Retry-After says when to go on.',
     503: 'A part of Treehouse is away for now.',
   };

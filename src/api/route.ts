@@ -1,6 +1,7 @@
 /** A route of the API as it is declared: the server, the OpenAPI document and the tests of who may what all read this one thing. */
 import { STATUS_CODES } from 'node:http';
 import type { Request, Response } from 'express';
+import type { WebSocket } from 'ws';
 import type { z } from 'zod';
 import type { Permission, Principal } from '../domain/access.ts';
 import type { Repository } from '../domain/ports.ts';
@@ -35,6 +36,10 @@ export interface Call<S extends Scope, P, Q, B> {
   readonly about: S extends 'preview' ? PreviewRecord : S extends 'repository' ? Repository : undefined;
   /** Aborted once the client has gone, or Treehouse stops. */
   readonly signal: AbortSignal;
+  /** The WebSocket that was asked for; only of routes that say `isWebSocket`. */
+  accept(): Promise<WebSocket>;
+  /** Whether whoever asked still may: a token can end before the answer does. */
+  isStillAllowed(): Promise<boolean>;
   /** For answers that go on. */
   readonly req: Request;
   readonly res: Response;
@@ -56,6 +61,8 @@ interface Declared {
   readonly answers: Readonly<Record<number, AnswerKind>>;
   /** Its answer is kept nowhere. */
   readonly isSecret?: boolean;
+  /** It goes on as a WebSocket: asked for in any other way it is 426. */
+  readonly isWebSocket?: boolean;
   /** What the audit trail calls it; routes that change nothing have none. */
   readonly act?: string;
 }

@@ -44,7 +44,8 @@ export function apiRouter(deps: RouterDeps): Router {
     router[one.method](`${BASE}${one.path.replaceAll(/\{(\w+)\}/g, ':$1')}`, async (req, res) => {
       const { params, query, body } = req;
       const principal = res.locals.principal as Principal;
-      send(res, await answerTo(deps, one, { principal, params, query, body, req, res }));
+      const again = () => deps.authenticate(req);
+      send(res, await answerTo(deps, one, { principal, again, params, query, body, req, res }));
     });
   }
   for (const [path, methods] of methodsByPath(deps.routes)) {

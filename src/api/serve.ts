@@ -5,6 +5,7 @@ import { parsePreviewId } from '../domain/names.ts';
 import type { Clock, Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import type { Trail, TrailEntry } from '../domain/trail.ts';
+import { webSocketOf } from '../web/upgrades.ts';
 import { once, type Replays } from './once.ts';
 import { type Fault, parse, type Said } from './parse.ts';
 import { type Answer, type Route, refusal } from './route.ts';
@@ -20,6 +21,8 @@ export interface ServeDeps {
 /** Who asks, and what. */
 export interface Asking extends Said {
   readonly principal: Principal;
+  /** Who asks by now: a token can end before the answer does. */
+  again?(): Promise<Principal | undefined>;
   readonly req: Request;
   readonly res: Response;
 }
@@ -38,9 +41,22 @@ export async function answerTo(deps: ServeDeps, one: Route, asking: Asking): Pro
     const isNowhere = parsed.faults.some((fault) => fault.in === 'path');
     return isNowhere ? refusal(404, 'There is no such resource.') : badRequest(parsed.faults);
   }
+  const accept = webSocketOf(req);
+  if (one.isWebSocket && !accept) {
+    res.set('Upgrade', 'websocket');
+    return refusal(426, 'This goes over a WebSocket; treehouse exec speaks it.');
+  }
+  // Browsers send what they keep of us with a WebSocket of any page.
+  if (one.isWebSocket && isForeign(req)) return refusal(403, 'A page of another site may not do this.');
   const call = {
     ...parsed.values,
     ...{ principal, about: about as never, signal: whileOpen(res), req, res },
+    accept: accept ?? (() => Promise.reject(new Error('nobody asked for a WebSocket'))),
+    isStillAllowed: async () => {
+      const now = asking.again ? await asking.again() : principal;
+      if (now === undefined || !isAllowed(now, one.needs)) return false;
+      return (await aboutOf(deps, one, { ...asking, principal: now })) !== NOT_FOUND;
+    },
   };
   if (one.method === 'get') return one.handle(call);
   const act = async (): Promise<Answer | undefined> => {
@@ -112,6 +128,12 @@ function notFound(one: Route): Answer {
     404,
     one.scope === 'preview' ? 'There is no preview with this id.' : 'There is no repository of this name.',
   );
+}
+
+/** Whether a browser says that a page from elsewhere asks. */
+function isForeign(req: Request): boolean {
+  const origin = req.get('Origin');
+  return origin !== undefined && !(URL.canParse(origin) && new URL(origin).host === req.get('Host'));
 }
 
 /** Aborted once the client has gone. */

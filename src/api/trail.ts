@@ -12,6 +12,8 @@ const entrySchema = z
     token: z.string().meta({ description: 'Its id, since two may have one name; admin: the token of the home.' }),
     act: z.string(),
     to: z.string(),
+    service: z.string().nullable(),
+    command: z.array(z.string()).nullable().meta({ description: 'That was run in the service, word by word.' }),
     status: z.int(),
   })
   .meta({ id: 'TrailEntry' });
@@ -35,7 +37,10 @@ export function trailRoutes(trail: Pick<Trail, 'read'>): readonly Route[] {
         const found = await trail.read({ ...before, count: query.limit });
         const entries = found
           .filter((one) => reaches(principal, one.repository))
-          .map(({ at, who, token, act, to, status }) => ({ at: timeOf(at), who, token, act, to, status }));
+          .map(({ at, service = null, command, ...one }) => ({
+            ...{ at: timeOf(at), who: one.who, token: one.token, act: one.act, to: one.to },
+            ...{ service, command: command ? [...command] : null, status: one.status },
+          }));
         return { status: 200, body: { entries } };
       },
     }),

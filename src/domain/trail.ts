@@ -14,6 +14,9 @@ export interface TrailEntry {
   /** The repository that it concerns, where it is of one. */
   readonly repository?: RepositoryName;
   readonly preview?: PreviewId;
+  /** Of a command that was run: in which service, and its words. */
+  readonly service?: string;
+  readonly command?: readonly string[];
   /** Status of the answer. */
   readonly status: number;
 }

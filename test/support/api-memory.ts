@@ -1,11 +1,17 @@
 /** What the API keeps, in memory: for tests of what it answers. */
 
+import { PassThrough } from 'node:stream';
 import { openSharing, type Sharing } from '../../src/access/sharing.ts';
+import type { ExecDeps } from '../../src/api/exec.ts';
+import { type ExecLimits, execSessions } from '../../src/api/exec-sessions.ts';
 import type { Replays } from '../../src/api/once.ts';
 import type { RepositoryDeps } from '../../src/api/repositories.ts';
 import type { Answer } from '../../src/api/route.ts';
+import type { OutputPiece } from '../../src/domain/exec.ts';
 import type { Doorkeeper } from '../../src/domain/guards.ts';
 import type { LinkRecord } from '../../src/domain/links.ts';
+import type { BuildId } from '../../src/domain/names.ts';
+import type { ObservedStack } from '../../src/domain/observed.ts';
 import type { Clock, Repository } from '../../src/domain/ports.ts';
 import type { SessionRecord, Sessions } from '../../src/domain/sessions.ts';
 import type { TokenRecord, Tokens } from '../../src/domain/tokens.ts';
@@ -49,6 +55,50 @@ export function memoryTrail(): Trail & { readonly entries: TrailEntry[] } {
         .reverse()
         .slice(0, count),
   };
+}
+
+/** One service `web` that runs, in which `cat` gives back what it is given, `yes` goes on, and `exit N` ends with N. */
+export function memoryExec(
+  containers: ObservedStack['containers'],
+  deps: Pick<ExecDeps, 'trail' | 'clock'>,
+  limits?: ExecLimits,
+): ExecDeps & { readonly ended: string[][]; printed: number } {
+  const network = { id: 'n', name: 'n', build: containers[0]?.build as BuildId, key: 'default', role: 'app' as const };
+  const networks = containers.map((one) => ({ ...network, commit: one.commit }));
+  const exec: ReturnType<typeof memoryExec> = {
+    ...deps,
+    engine: { observe: async (preview) => ({ preview, containers, networks, volumes: [], images: [] }) },
+    gateway: { routesOf: async () => [] },
+    sessions: execSessions(limits),
+    remote: undefined,
+    leftBehind: () => undefined,
+    ended: [],
+    printed: 0,
+    shells: {
+      async exec(_id, { command }) {
+        const input = new PassThrough({ highWaterMark: 1024 });
+        let isRunning = true;
+        async function* output(): AsyncGenerator<OutputPiece> {
+          if (command[0] === 'cat') for await (const data of input) yield { channel: 'stdout', data: data as Buffer };
+          while (command[0] === 'yes' && isRunning) {
+            exec.printed += 16_384;
+            yield { channel: 'stderr', data: Buffer.alloc(16_384, 'y\n') };
+          }
+          isRunning = false;
+        }
+        return {
+          ...{ input, output: output(), resize: async () => undefined },
+          exitCode: async () => (isRunning ? undefined : Number(command[1] ?? 0)),
+          async end() {
+            if (isRunning) exec.ended.push([...command]);
+            isRunning = false;
+            return true;
+          },
+        };
+      },
+    },
+  };
+  return exec;
 }
 
 export function memoryReplays(): Replays {

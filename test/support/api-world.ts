@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { issueToken, tokenKnower } from '../../src/access/issue.ts';
 import { type ApiDeps, apiRoutes } from '../../src/api/api.ts';
 import type { ClientLimits } from '../../src/api/client-limits.ts';
+import type { ExecLimits } from '../../src/api/exec-sessions.ts';
 import type { Route } from '../../src/api/route.ts';
 import { apiRouter, bearer } from '../../src/api/router.ts';
 import { ROLES, type Role } from '../../src/domain/access.ts';
@@ -21,7 +22,8 @@ import type { ObservedContainer } from '../../src/domain/observed.ts';
 import type { Repository } from '../../src/domain/ports.ts';
 import { newRecord, type PreviewRecord, transition } from '../../src/domain/preview.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryBook, memoryReplays, memorySharing, memoryTokens, memoryTrail } from './api-memory.ts';
+import { serveUpgrades } from '../../src/web/upgrades.ts';
+import { memoryBook, memoryExec, memoryReplays, memorySharing, memoryTokens, memoryTrail } from './api-memory.ts';
 import { keptLog } from './log.ts';
 
 export const BUILD = buildId(1_700_000_000_000, 7);
@@ -49,13 +51,20 @@ function eventsOf({ id }: PreviewRecord): readonly BuildEvent[] {
 const CONTAINER: ObservedContainer = {
   ...{ id: 'c1', name: 'th-main--shop-web-1', service: 'web', role: 'app', build: BUILD, commit: COMMIT },
   ...{ config: 'c0ffee', running: true, restarting: false, exitCode: 0, health: 'healthy', restarts: 0 },
-  ...{ networks: new Map(), image: 'x:1', imageId: 'sha256:1', after: [], exposed: { host: 'main--shop', port: 80 } },
+  ...{
+    networks: new Map([['n', '']]),
+    image: 'x:1',
+    imageId: 'sha256:1',
+    after: [],
+    exposed: { host: 'main--shop', port: 80 },
+  },
 };
 
 export interface ApiWorld {
   readonly url: string;
   readonly routes: readonly Route[];
   readonly deps: ApiDeps;
+  readonly exec: ReturnType<typeof memoryExec>;
   readonly trail: ReturnType<typeof memoryTrail>;
   readonly logged: readonly { readonly msg?: unknown }[];
   /** Token of a role that reaches everything, or one repository. */
@@ -63,7 +72,10 @@ export interface ApiWorld {
   close(): Promise<void>;
 }
 
-export async function startApiWorld(limits: ClientLimits = { requests: 1e6, guesses: 1e6 }): Promise<ApiWorld> {
+export async function startApiWorld(
+  limits: ClientLimits = { requests: 1e6, guesses: 1e6 },
+  execLimits?: ExecLimits,
+): Promise<ApiWorld> {
   const records = new Map<string, PreviewRecord>();
   for (const repository of REPOSITORIES) {
     const main = recordOf(repository, 'main');
@@ -88,6 +100,7 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
   const places = {
     places: [...records.values()].map(({ id, repository }) => ({ id, repository, purpose: 'build' as const })),
   };
+  const exec = memoryExec([CONTAINER], { trail, clock }, execLimits);
   const deps: ApiDeps = {
     store: {
       record: async (id) => records.get(id),
@@ -151,7 +164,7 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
     }),
     repositoryBook: memoryBook(repositories()),
     secretsOf: async () => [{ name: 'API_KEY', service: '*', branch: '*', setAt: 1_700_000_000_000 }],
-    ...{ tokens, trail, clock, repositories, links: memorySharing(clock) },
+    ...{ tokens, trail, clock, repositories, exec, links: memorySharing(clock) },
     passwords: { set: async () => undefined, clear: async () => undefined },
     urlOf: (label) => `http://${label}.preview.localhost/`,
   };
@@ -173,11 +186,16 @@ export async function startApiWorld(limits: ClientLimits = { requests: 1e6, gues
     store: { record: async (id) => records.get(id) },
     authenticate: bearer(tokenKnower({ tokens, clock, adminToken: 'of the home' })),
   });
-  const server: Server = await listen(createApp({ routers: [router], ready: async () => [], log }), '127.0.0.1', 0);
+  const app = createApp({ routers: [router], ready: async () => [], log });
+  const server: Server = await listen(app, '127.0.0.1', 0);
+  serveUpgrades(server, app);
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    ...{ routes, deps, trail, logged },
+    ...{ routes, deps, exec, trail, logged },
     token: (role, repository) => made.get(`${role} ${repository}`) ?? '',
-    close: () => close(server, 0),
+    async close() {
+      await exec.sessions.stop();
+      await close(server, 0);
+    },
   };
 }

@@ -19,7 +19,15 @@ import type { ObservedContainer } from '../../src/domain/observed.ts';
 import type { Repository } from '../../src/domain/ports.ts';
 import type { Sessions } from '../../src/domain/sessions.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryBook, memoryReplays, memorySessions, memorySharing, memoryTokens, memoryTrail } from './api-memory.ts';
+import {
+  memoryBook,
+  memoryExec,
+  memoryReplays,
+  memorySessions,
+  memorySharing,
+  memoryTokens,
+  memoryTrail,
+} from './api-memory.ts';
 import { keptLog } from './log.ts';
 
 export const ADMIN_TOKEN = 'the admin token of this test';
@@ -117,6 +125,8 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
     repositoryBook: memoryBook(options.repositories),
     secretsOf: async () => [],
     explain: async () => Promise.reject(new Error('not asked')),
+    pull: async () => ({ kind: 'nothing-runs' }),
+    exec: memoryExec([], { trail, clock }),
     links: memorySharing(clock),
     passwords: { set: async () => undefined, clear: async () => undefined },
     urlOf: (label) => `http://${label}.preview.localhost/`,

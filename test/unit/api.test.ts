@@ -22,7 +22,14 @@ import { TreehouseError } from '../../src/errors.ts';
 import { createClient } from '../../src/web/client.ts';
 import { gatewayPageRouter } from '../../src/web/gateway-page.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
-import { memoryBook, memoryReplays, memorySharing, memoryTokens, memoryTrail } from '../support/api-memory.ts';
+import {
+  memoryBook,
+  memoryExec,
+  memoryReplays,
+  memorySharing,
+  memoryTokens,
+  memoryTrail,
+} from '../support/api-memory.ts';
 import { keptLog } from '../support/log.ts';
 
 const KEY = 'the key of this gateway';
@@ -124,6 +131,7 @@ function memory() {
     limits: {},
     pausedBecause: async () => undefined,
     host: async () => Promise.reject(new Error('not asked')),
+    exec: memoryExec([], { trail: memoryTrail(), clock: { now: () => 1_000 } }),
     pull: async () => ({ kind: 'nothing-runs' as const }),
     use: async () => undefined,
     book: { read: async () => ({ places: [], waiting: [], served: new Map() }) },

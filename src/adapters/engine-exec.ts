@@ -1,0 +1,85 @@
+/** Commands that people run in containers, over the engine's own hijacked stream. */
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type Docker from 'dockerode';
+import type { OutputPiece, RunningExec, Shells } from '../domain/exec.ts';
+import { endProcesses, MARK } from './container-processes.ts';
+import { failed, orAway, orGone } from './engine-errors.ts';
+
+/** @param instance so that what a Treehouse left behind as it was killed is known at its next start */
+export function engineShells(docker: Docker, instance: string): Shells {
+  return {
+    async exec(id, { command, terminal }) {
+      const give = (cause: unknown): never => {
+        throw failed(`running ${command[0]}`, cause, 'start-failed');
+      };
+      const container = docker.getContainer(id);
+      const isTty = terminal !== undefined;
+      const mark = `${instance}.${randomBytes(8).toString('hex')}`;
+      const exec = await container
+        .exec({
+          ...{ Cmd: [...command], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: isTty },
+          // Whatever it begins has it too.
+          Env: [`${MARK}=${mark}`, ...(isTty ? ['TERM=xterm-256color'] : [])],
+        })
+        .catch(give);
+      const stream = await exec.start({ hijack: true, stdin: true, Tty: isTty }).catch(give);
+      // Whoever reads or writes hears of it.
+      stream.on('error', () => undefined);
+      const resize: RunningExec['resize'] = async ({ columns, rows }) => {
+        // It may have ended, or not be there yet.
+        await exec.resize({ w: columns, h: rows }).catch(() => undefined);
+      };
+      if (terminal) await resize(terminal);
+      return {
+        output: isTty ? plainOutput(stream) : splitOutput(stream),
+        input: stream,
+        resize,
+        async exitCode() {
+          const info = await orAway('looking at a command', exec.inspect());
+          return info.Running ? undefined : (info.ExitCode ?? undefined);
+        },
+        async end() {
+          stream.destroy();
+          const info = await orGone(exec.inspect());
+          if (!info?.Running) return true;
+          if (await endProcesses(docker, { container: id, root: info.Pid, mark })) return true;
+          return (await orGone(exec.inspect()))?.Running !== true;
+        },
+      };
+    },
+  };
+}
+
+async function* plainOutput(stream: Duplex): AsyncGenerator<OutputPiece> {
+  for await (const data of stream) yield { channel: 'stdout', data: data as Buffer };
+}
+
+const HEADER = 8;
+const STDERR = 2;
+
+/** Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format"). */
+async function* splitOutput(stream: Duplex): AsyncGenerator<OutputPiece> {
+  let header = Buffer.alloc(0);
+  let channel: OutputPiece['channel'] = 'stdout';
+  let left = 0;
+  for await (const chunk of stream) {
+    let rest = chunk as Buffer;
+    while (rest.length > 0) {
+      if (left > 0) {
+        const data = rest.subarray(0, left);
+        left -= data.length;
+        rest = rest.subarray(data.length);
+        yield { channel, data };
+        continue;
+      }
+      const missing = HEADER - header.length;
+      header = Buffer.concat([header, rest.subarray(0, missing)]);
+      rest = rest.subarray(missing);
+      if (header.length < HEADER) break;
+      channel = header[0] === STDERR ? 'stderr' : 'stdout';
+      left = header.readUInt32BE(4);
+      header = Buffer.alloc(0);
+    }
+  }
+}
