@@ -20,6 +20,7 @@ import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
+import { completionCommand } from './terminal/completion.ts';
 import { confirm } from './terminal/confirm.ts';
 import { execCommand } from './terminal/exec.ts';
 import { linkCommand } from './terminal/links.ts';
@@ -68,10 +69,12 @@ program
 
 program
   .command('status')
+  .option('-q, --quiet', 'their ids alone')
   .option('--json', 'for a program')
   .description('list the previews')
-  .action(async (options: { json?: boolean }) => {
+  .action(async (options: { json?: boolean; quiet?: boolean }) => {
     const previews = await client().previews();
+    if (options.quiet === true) return previews.forEach(({ id }) => void console.log(id));
     console.log(options.json === true ? JSON.stringify({ previews }, null, 2) : statusTable(previews, Date.now()));
   });
 
@@ -208,6 +211,8 @@ checkCommand(program, {
     process.exitCode = code;
   },
 });
+
+completionCommand(program, (text) => console.log(text));
 
 async function printLog(api: Client, id: string, options: { follow: boolean; json: boolean }): Promise<void> {
   const build = (await api.preview(id)).build?.id;
