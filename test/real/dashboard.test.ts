@@ -1,5 +1,6 @@
 /** The dashboard over real HTTP and a real Redis: who gets in, who may what, and what open pages are sent. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { issueToken } from '../../src/access/issue.ts';
 import { redisSessions } from '../../src/adapters/redis-sessions.ts';
 import { openStore, type RedisStore } from '../../src/adapters/redis-store.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
@@ -314,6 +315,17 @@ describe('an open page', () => {
     const text = await next(frames, (one) => one.type === `line-${later.build}` && one.data.includes('of the next'));
     expect(text.id).toMatch(/^\d+-\d+$/);
     end();
+  });
+
+  it('is told no more once its token has ended', async () => {
+    const { token, record } = await issueToken(
+      { tokens: world.tokens, clock: { now: Date.now } },
+      { name: 'eve', role: 'reader', repositories: [] },
+    );
+    const { frames } = await stream('/', await world.signIn(token));
+    await world.tokens.remove(record.id);
+    // Looked at every ten seconds.
+    for await (const one of frames) if (one.type === 'end') break;
   });
 
   it('finds what is searched for in all of a log', async () => {
