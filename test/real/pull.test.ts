@@ -12,7 +12,7 @@ import { embedder } from '../../src/pull/embed.ts';
 import { yamlText } from '../../src/pull/safe-yaml.ts';
 import { pullCommand } from '../../src/terminal/pull.ts';
 import { createClient } from '../../src/web/client.ts';
-import { type ApiWorld, startApiWorld } from '../support/api-world.ts';
+import { type ApiWorld, PULLED, startApiWorld } from '../support/api-world.ts';
 
 interface Model {
   readonly services: {
@@ -159,10 +159,18 @@ describe('a checkout', () => {
 
 describe('the command', () => {
   let world: ApiWorld;
+  /** With a docker that writes down what it is asked for. */
+  let bin: string;
   beforeAll(async () => {
     world = await startApiWorld();
+    bin = await mkdtemp(path.join(tmpdir(), 'treehouse-bin-'));
+    const script = `#!/bin/sh\necho "$@" >> ${bin}/asked\n[ ! -e ${bin}/red ]\n`;
+    await writeFile(path.join(bin, 'docker'), script, { mode: 0o755 });
   });
-  afterAll(() => world.close());
+  afterAll(async () => {
+    await world.close();
+    await rm(bin, { recursive: true, force: true });
+  });
 
   async function run(...args: readonly string[]): Promise<string> {
     const out: string[] = [];
@@ -172,19 +180,27 @@ describe('the command', () => {
       write: (text) => out.push(text),
       say: (text) => out.push(`said: ${text}`),
       resolve: (file) => path.join(tmpdir(), file),
-      env: process.env,
+      env: { ...process.env, PATH: `${bin}:${process.env.PATH}` },
     });
     await program.parseAsync(['pull', ...args], { from: 'user' });
     return out.join('\n');
   }
 
   it('writes the file, or JSON, or into a file', async () => {
-    expect(await run('main--shop', 'web', 'db')).toBe('name: x\n');
-    expect(JSON.parse(await run('main--shop', '--json'))).toEqual({ name: 'x' });
+    expect(await run('main--shop', 'web', 'db')).toBe(PULLED);
+    expect(JSON.parse(await run('main--shop', '--json'))).toMatchObject({ name: 'x' });
     const file = `treehouse-pull-${process.pid}.yml`;
     expect(await run('main--shop', '-o', file)).toBe(`said: docker compose -f ${file} up starts it`);
-    expect(await readFile(path.join(tmpdir(), file), 'utf8')).toBe('name: x\n');
+    expect(await readFile(path.join(tmpdir(), file), 'utf8')).toBe(PULLED);
     await rm(path.join(tmpdir(), file));
     await expect(run('none--shop')).rejects.toThrow('There is no preview with this id.');
+  });
+
+  it('pulls the images that a registry has', async () => {
+    const said = await run('main--shop', '--images');
+    expect(said).toBe(`said: sha256:2 is in no registry: the file says what to do\n${PULLED}`);
+    expect(await readFile(path.join(bin, 'asked'), 'utf8')).toBe('pull -- reg/x@sha256:1\n');
+    await writeFile(path.join(bin, 'red'), '');
+    await expect(run('main--shop', '--images')).rejects.toThrow('pulling reg/x@sha256:1 failed');
   });
 });

@@ -60,6 +60,9 @@ const CONTAINER: ObservedContainer = {
   },
 };
 
+/** What is pulled of any preview. */
+export const PULLED = 'name: x\nservices: {web: {image: reg/x@sha256:1}, db: {image: sha256:2}}\n';
+
 export interface ApiWorld {
   readonly url: string;
   readonly routes: readonly Route[];
@@ -148,7 +151,7 @@ export async function startApiWorld(
       engine: { version: '26.1.5', api: '1.45', containers: 3, running: 2 },
       ...{ cores: 2, memory: 2 ** 30, disks: [{ name: 'Treehouse’s home', size: 100, free: 40 }] },
     }),
-    pull: async () => ({ kind: 'file', text: 'name: x\n' }),
+    pull: async () => ({ kind: 'file', text: PULLED }),
     use: async () => ({ memory: 1, memoryLimit: 2, cpu: 0.5, processes: 3 }),
     book: {
       read: async () => ({ ...places, waiting: places.places.map((one) => ({ ...one, since: 5 })), served: new Map() }),
