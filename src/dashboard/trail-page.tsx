@@ -36,6 +36,12 @@ export function TrailPage({
               <td data-label="Did">{one.act}</td>
               <td data-label="To" class="wide">
                 {one.to}
+                {one.command && (
+                  <>
+                    {' '}
+                    {one.service ?? ''}: <code>{one.command.join(' ')}</code>
+                  </>
+                )}
               </td>
               <td data-label="Answer">{one.status}</td>
             </tr>
