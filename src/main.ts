@@ -13,7 +13,7 @@ import { engineResidents } from './adapters/engine-residents.ts';
 import { runningStack } from './adapters/engine-running.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { imageSizes } from './adapters/engine-sizes.ts';
-import { containerUse } from './adapters/engine-use.ts';
+import { containerDisk, containerUse } from './adapters/engine-use.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
@@ -283,6 +283,7 @@ async function start(
       leftBehind: ({ id }, service) => log.warn({ preview: id, service }, 'a command could not be ended'),
     },
     use: (container) => containerUse(docker, container),
+    disk: (container) => containerDisk(docker, container),
     pull: (record, services) =>
       pull(
         {

@@ -12,7 +12,11 @@ export async function readLogs(
   onLine: OnLine,
   signal: AbortSignal,
 ): Promise<void> {
-  const wanted = { stdout: true, stderr: true, ...(options.tail === undefined ? {} : { tail: options.tail }) };
+  const wanted = {
+    ...{ stdout: true, stderr: true },
+    ...(options.tail === undefined ? {} : { tail: options.tail }),
+    ...(options.since === undefined ? {} : { since: (options.since / 1_000).toFixed(3) }),
+  };
   const tty = (await orAway('reading a log', of.inspect())).Config.Tty;
   if (signal.aborted) return;
   const stream = options.follow

@@ -21,3 +21,12 @@ export async function containerUse(docker: Docker, id: string): Promise<Containe
     processes: stats.pids_stats?.current ?? 0,
   };
 }
+
+/** Undefined where it is not there. */
+export async function containerDisk(docker: Docker, id: string): Promise<number | undefined> {
+  // Only where it is asked for: the engine counts file by file.
+  const info = (await orGone(docker.getContainer(id).inspect({ size: true } as object))) as
+    | { SizeRw?: number }
+    | undefined;
+  return info?.SizeRw;
+}

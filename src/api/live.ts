@@ -21,6 +21,8 @@ export interface LiveDeps {
   readonly engine: Pick<Engine, 'observe' | 'logs'>;
   /** Undefined where it does not run. */
   use(container: string): Promise<ContainerUse | undefined>;
+  /** Bytes that it wrote beside its image and volumes; undefined where it is not there. */
+  disk(container: string): Promise<number | undefined>;
 }
 
 const containerSchema = z
@@ -39,6 +41,7 @@ const containerSchema = z
     memoryLimit: z.int().nullable().meta({ description: 'Bytes.' }),
     cpu: z.number().nullable().meta({ description: 'Cores.' }),
     processes: z.int().nullable(),
+    disk: z.int().nullable().meta({ description: 'Bytes that it wrote beside its image and volumes.' }),
   })
   .meta({ id: 'Container' });
 
@@ -47,7 +50,7 @@ export type ContainerView = z.output<typeof containerSchema>;
 /** Lines of one container that are read at once. */
 const TAIL_MAX = 5_000;
 
-export function liveRoutes({ engine, use }: LiveDeps): readonly Route[] {
+export function liveRoutes({ engine, use, disk }: LiveDeps): readonly Route[] {
   return [
     route({
       ...{ method: 'get', path: '/previews/{id}/containers', name: 'listContainers', group: 'previews', needs: 'read' },
@@ -58,7 +61,10 @@ export function liveRoutes({ engine, use }: LiveDeps): readonly Route[] {
       async handle({ about }) {
         const found = await containersOf(engine, about.id);
         const containers = await Promise.all(
-          found.map(async (one) => viewOf(one, one.running ? await use(one.id) : undefined)),
+          found.map(async (one) => {
+            const [used, written] = await Promise.all([one.running ? use(one.id) : undefined, disk(one.id)]);
+            return viewOf(one, used, written);
+          }),
         );
         return { status: 200, body: { containers } };
       },
@@ -71,6 +77,7 @@ export function liveRoutes({ engine, use }: LiveDeps): readonly Route[] {
       query: z.strictObject({
         service: z.string().max(255).optional().meta({ description: 'Only this service.' }),
         tail: z.coerce.number().int().min(0).max(TAIL_MAX).default(200).meta({ description: 'Lines of each service.' }),
+        since: z.iso.datetime({ offset: true }).optional().meta({ description: 'Leave out what was printed before.' }),
       }),
       answers: {
         200: {
@@ -87,14 +94,15 @@ export function liveRoutes({ engine, use }: LiveDeps): readonly Route[] {
           const known = [...new Set(all.map((one) => one.service))].sort().join(', ');
           return refusal(404, `It has no service ${query.service}${known === '' ? '' : `; it has ${known}`}.`);
         }
+        const wanted = { tail: query.tail, ...(query.since === undefined ? {} : { since: Date.parse(query.since) }) };
         if (wantsStream(req)) {
-          await sendStream(res, follow(engine, chosen, { tail: query.tail, signal }), signal);
+          await sendStream(res, follow(engine, chosen, wanted, signal), signal);
           return undefined;
         }
         const services = await Promise.all(
           chosen.map(async ({ id, service }) => {
             const lines: string[] = [];
-            await engine.logs(id, { tail: query.tail, follow: false }, (line) => lines.push(line), signal);
+            await engine.logs(id, { ...wanted, follow: false }, (line) => lines.push(line), signal);
             return { service, lines };
           }),
         );
@@ -117,7 +125,8 @@ const WAITING_MAX = 2_000;
 async function* follow(
   engine: LiveDeps['engine'],
   containers: readonly ObservedContainer[],
-  { tail, signal }: { readonly tail: number; readonly signal: AbortSignal },
+  wanted: { readonly tail: number; readonly since?: number },
+  signal: AbortSignal,
 ): AsyncGenerator<StreamEvent> {
   const waiting: StreamEvent[] = [];
   let missed = 0;
@@ -131,7 +140,7 @@ async function* follow(
   let open = containers.length;
   for (const { id, service } of containers) {
     engine
-      .logs(id, { tail, follow: true }, (line) => take(service, line), signal)
+      .logs(id, { ...wanted, follow: true }, (line) => take(service, line), signal)
       .catch(() => undefined) // What runs no more has ended its log.
       .finally(() => {
         open -= 1;
@@ -156,7 +165,11 @@ async function* follow(
   }
 }
 
-function viewOf(one: ObservedContainer, used: ContainerUse | undefined): z.output<typeof containerSchema> {
+function viewOf(
+  one: ObservedContainer,
+  used: ContainerUse | undefined,
+  written: number | undefined,
+): z.output<typeof containerSchema> {
   return {
     name: one.name,
     service: one.service,
@@ -172,5 +185,6 @@ function viewOf(one: ObservedContainer, used: ContainerUse | undefined): z.outpu
     memoryLimit: used?.memoryLimit ?? null,
     cpu: used?.cpu ?? null,
     processes: used?.processes ?? null,
+    disk: written ?? null,
   };
 }

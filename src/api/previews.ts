@@ -1,11 +1,19 @@
 /** Previews: what they are, and what can be asked of one. */
 import { z } from 'zod';
 import type { PreviewId } from '../domain/names.ts';
-import type { Hints, Pins, Store } from '../domain/ports.ts';
-import { type Attempt, knownHead, type PreviewRecord } from '../domain/preview.ts';
+import type { Clock, Hints, Pins, Store } from '../domain/ports.ts';
+import { type Attempt, knownHead, type PreviewRecord, spentUntil } from '../domain/preview.ts';
 import { listed, listQuery } from './list.ts';
 import { type Answer, type Route, refusal, route } from './route.ts';
-import { type BuildView, hintedSchema, next, type PreviewView, previewParam, previewSchema } from './schemas.ts';
+import {
+  type BuildView,
+  costSchema,
+  hintedSchema,
+  next,
+  type PreviewView,
+  previewParam,
+  previewSchema,
+} from './schemas.ts';
 
 export interface PreviewDeps {
   readonly store: Pick<
@@ -16,6 +24,7 @@ export interface PreviewDeps {
   };
   readonly hints: Hints;
   readonly pins: Pins;
+  readonly clock: Clock;
   /** Resolves once it is sure to be woken. */
   wake(id: PreviewId): Promise<void>;
 }
@@ -82,13 +91,15 @@ export function previewRoutes(deps: PreviewDeps): readonly Route[] {
       params: previewParam,
       answers: {
         200: {
-          what: 'It, with the builds of which the log is kept, newest first.',
-          schema: previewSchema.extend({ builds: z.array(z.string()) }).meta({ id: 'PreviewWithBuilds' }),
+          what: 'It, with the builds of which the log is kept, newest first, and what it took so far.',
+          schema: previewSchema
+            .extend({ builds: z.array(z.string()), cost: costSchema })
+            .meta({ id: 'PreviewWithBuilds' }),
         },
       },
       async handle({ about }) {
         const [pins, builds] = await Promise.all([deps.pins.all(), deps.store.builds(about.id)]);
-        return { status: 200, body: { ...viewOf(about, pins), builds } };
+        return { status: 200, body: { ...viewOf(about, pins), builds, cost: costOf(about, deps.clock.now()) } };
       },
     }),
     ...ACTS.map((act) =>
@@ -154,6 +165,11 @@ export function viewOfAttempt(attempt: Attempt): BuildView {
     outcome: attempt.outcome ?? null,
     message: attempt.message ?? null,
   };
+}
+
+function costOf(record: PreviewRecord, now: number): z.output<typeof costSchema> {
+  const { builds, building, awake } = spentUntil(record, now);
+  return { builds, buildSeconds: Math.round(building / 1_000), awakeSeconds: Math.round(awake / 1_000) };
 }
 
 /** Of milliseconds since the epoch. */

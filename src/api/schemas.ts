@@ -69,6 +69,10 @@ export const next = z
   .nullable()
   .meta({ description: 'Ask again with `after` set to it; null: that was all.' });
 
+export const costSchema = z
+  .strictObject({ builds: z.int(), buildSeconds: z.int(), awakeSeconds: z.int() })
+  .meta({ description: 'What it took so far: builds that ended, and for how long its containers were up.' });
+
 export const hintedSchema = z.strictObject({ hinted: z.string() }).meta({ id: 'Hinted' });
 
 export const roleSchema = z.enum(ROLES);

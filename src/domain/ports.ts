@@ -258,7 +258,12 @@ export interface Engine {
   /** The last lines of a container's output, or all of it as it comes until it ends. */
   logs(
     container: string,
-    options: { tail?: number; follow: boolean },
+    options: {
+      tail?: number;
+      /** Milliseconds since the epoch; what was printed before is left out. */
+      since?: number;
+      follow: boolean;
+    },
     onLine: OnLine,
     signal: AbortSignal,
   ): Promise<void>;

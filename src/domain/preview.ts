@@ -44,6 +44,25 @@ export interface PreviewRecord extends PreviewKey {
   readonly unwoken?: readonly string[];
   /** The newest build, whatever became of it. */
   readonly attempt?: Attempt;
+  /** What it took so far, in all its lives. */
+  readonly spent?: Spent;
+}
+
+/** Milliseconds; of builds that ended, and for which its containers were up until `at`. */
+export interface Spent {
+  readonly builds: number;
+  readonly building: number;
+  readonly awake: number;
+  /** When it was last counted; milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** What a preview took up to a time. */
+export function spentUntil(record: PreviewRecord, now: number): Spent {
+  const { builds, building, awake, at } = record.spent ?? { builds: 0, building: 0, awake: 0, at: now };
+  const isUp = record.serving !== undefined && record.state !== 'asleep';
+  // A clock that was set back takes nothing away.
+  return { builds, building, awake: awake + (isUp ? Math.max(0, now - at) : 0), at: now };
 }
 
 export interface Attempt {
@@ -78,6 +97,15 @@ export function hasFailed(record: PreviewRecord | undefined, commit: Commit): bo
 
 /** The one place where a record changes: what `event` makes of it. */
 export function transition(before: PreviewRecord, event: BuildEvent): PreviewRecord {
+  const after = become(before, event);
+  if (after === before) return before;
+  const spent = spentUntil(before, event.at);
+  const isOver = event.type === 'build.live' || event.type === 'build.failed' || event.type === 'build.superseded';
+  if (!isOver) return { ...after, spent };
+  return { ...after, spent: { ...spent, builds: spent.builds + 1, building: spent.building + event.ms } };
+}
+
+function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
   const at = event.at;
   const { wait: _wait, unwoken: _unwoken, ...record } = before;
   switch (event.type) {

@@ -153,6 +153,7 @@ export async function startApiWorld(
     }),
     pull: async () => ({ kind: 'file', text: PULLED }),
     use: async () => ({ memory: 1, memoryLimit: 2, cpu: 0.5, processes: 3 }),
+    disk: async () => 4_096,
     book: {
       read: async () => ({ ...places, waiting: places.places.map((one) => ({ ...one, since: 5 })), served: new Map() }),
     },

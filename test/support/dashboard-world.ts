@@ -109,6 +109,7 @@ export async function startDashboard(options: DashboardOptions): Promise<Dashboa
       ...{ cores: 8, memory: 33e9, disks: [{ name: 'Treehouse’s home', size: 512e9, free: 204e9 }] },
     }),
     use: async () => ({ memory: 61e6, memoryLimit: 512e6, cpu: 0.12, processes: 5 }),
+    disk: async () => 4_096,
     book: {
       read: async () => {
         const all = await records();

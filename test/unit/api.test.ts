@@ -134,6 +134,7 @@ function memory() {
     exec: memoryExec([], { trail: memoryTrail(), clock: { now: () => 1_000 } }),
     pull: async () => ({ kind: 'nothing-runs' as const }),
     use: async () => undefined,
+    disk: async () => 4_096,
     book: { read: async () => ({ places: [], waiting: [], served: new Map() }) },
     tokens: memoryTokens(),
     trail: memoryTrail(),
@@ -273,6 +274,7 @@ describe('previews', () => {
         message: null,
       },
       builds: [BUILD],
+      cost: { builds: 1, buildSeconds: 1, awakeSeconds: 0 },
     });
   });
 

@@ -104,7 +104,7 @@ const HOST: HostView = {
 };
 const CONTAINER: ContainerView = {
   ...{ name: EVIL, service: EVIL, state: 'stopped', health: 'unhealthy', exitCode: 1, restarts: 1, image: EVIL },
-  ...{ commit: EVIL, build: EVIL, exposed: null, memory: 1, memoryLimit: 2, cpu: 1, processes: 1 },
+  ...{ commit: EVIL, build: EVIL, exposed: null, memory: 1, memoryLimit: 2, cpu: 1, disk: 4_096, processes: 1 },
 };
 
 /** Every page, with everything that strangers can write in it hostile. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { BuildEvent, Stage } from '../../src/domain/events.ts';
 import { type BuildId, branchName, buildId, commitId, previewId, repositoryName } from '../../src/domain/names.ts';
-import { newRecord, type PreviewRecord, transition } from '../../src/domain/preview.ts';
+import { newRecord, type PreviewRecord, spentUntil, transition } from '../../src/domain/preview.ts';
 
 const ONE = commitId('1'.repeat(40));
 const TWO = commitId('2'.repeat(40));
@@ -153,8 +153,42 @@ describe('a record', () => {
       event({ type: 'stage.finished', build: FIRST, stage: 'build', ms: 1 }),
       event({ type: 'log', build: FIRST, stage: 'build', source: 'x', line: 'y' }),
     ]) {
-      expect(transition(before, late)).toEqual(before);
+      // Counted it was.
+      expect({ ...transition(before, late), spent: before.spent }).toEqual(before);
     }
     expect(transition(before, superseded(FIRST)).attempt).toEqual(before.attempt);
+  });
+});
+
+describe('what a preview took', () => {
+  const of = { preview: preview, build: FIRST };
+  const commit = ONE;
+  const at = (record: PreviewRecord, ...events: BuildEvent[]) => events.reduce(transition, record);
+
+  it('is its builds, and the time for which its containers were up', () => {
+    const live = at(
+      fresh,
+      { type: 'build.started', at: 1_000, ...of, commit, cause: 'pushed' },
+      { type: 'build.live', at: 3_000, ...of, commit, urls: [], ms: 2_000 },
+    );
+    expect(spentUntil(live, 10_000)).toEqual({ builds: 1, building: 2_000, awake: 7_000, at: 10_000 });
+    const observed = { type: 'preview.observed', preview: preview, cause: 'x', urls: [] } as const;
+    const serving = { build: of.build, commit, since: 3_000 };
+    const asleep = at(live, { ...observed, at: 13_000, state: 'asleep', serving });
+    expect(spentUntil(asleep, 99_000).awake).toBe(10_000);
+    const woken = at(asleep, { ...observed, at: 100_000, state: 'live', serving });
+    expect(spentUntil(woken, 101_000).awake).toBe(11_000);
+    const failed = at(woken, {
+      ...{ type: 'build.failed', at: 102_000, ...of, stage: 'test', code: 'test-failed', kind: 'terminal' },
+      ...{ message: 'red', ms: 500 },
+    } as BuildEvent);
+    expect(failed.spent).toEqual({ builds: 2, building: 2_500, awake: 12_000, at: 102_000 });
+    const removed = at(failed, { type: 'preview.removed', at: 103_000, preview: preview, cause: 'deleted', ms: 1 });
+    expect(spentUntil(removed, 999_000).awake).toBe(13_000);
+  });
+
+  it('takes nothing back where the clock was set back', () => {
+    const live = at(fresh, { type: 'build.live', at: 5_000, ...of, commit, urls: [], ms: 1 });
+    expect(spentUntil(live, 1_000).awake).toBe(0);
   });
 });
