@@ -36,14 +36,13 @@ export function previewFrames(deps: LiveDeps, showing: Showing): AsyncGenerator<
   let wake: () => void = () => undefined;
 
   async function* regions(): AsyncGenerator<StreamEvent> {
-    let view = await deps.look();
-    if (!view) return;
+    let view: PreviewView | undefined;
     const frames = changes(hub, signal, showing.seen, async (changed) => {
-      if (changed.size > 0 && changed.has(preview)) view = (await deps.look()) ?? view;
+      if (!view || changed.has(preview)) view = (await deps.look()) ?? view;
       return view ? previewRegions(view) : [];
     });
     for await (const frame of frames) {
-      const newest = view.build;
+      const newest = view?.build;
       if (newest !== undefined && newest !== build) {
         const empty = h(Log, { view: { preview, build: newest, events: [], find, isCut: false }, alone: true });
         yield { type: 'regions', text: `${frame.text}${toText(empty)}` };

@@ -1,7 +1,9 @@
 /** Parts of a page that are drawn anew where they changed, and sent to whoever has the page open. */
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { StreamEvent } from '../api/stream.ts';
 import type { PreviewId } from '../domain/names.ts';
+import { TreehouseError } from '../errors.ts';
 import type { Hub } from './hub.ts';
 import { toText } from './markup.ts';
 
@@ -29,16 +31,34 @@ export async function* changes(
   look: (changed: ReadonlySet<PreviewId>) => Promise<readonly Region[]>,
 ): AsyncGenerator<StreamEvent> {
   const listening = hub.listen(signal);
-  const first = await look(new Set());
+  const first = await patiently(look, new Set(), signal);
   let known = keysOf(first);
   if (keyOf(first) !== seen) yield sent(first.filter((one) => one.within === undefined));
   for await (const changed of listening) {
-    const now = await look(changed);
+    const now = await patiently(look, changed, signal);
     const moved = now.filter((one) => known.get(one.id) !== hash(one.key));
     const whole = new Set(moved.map((one) => one.id));
     known = keysOf(now);
     const wanted = moved.filter((one) => one.within === undefined || !whole.has(one.within));
     if (wanted.length > 0) yield sent(wanted);
+  }
+}
+
+const AGAIN_MS = 1_000;
+
+/** While Redis is away or too busy a page stays as it is; it is no reason to end what else it is sent. */
+async function patiently<T>(
+  look: (changed: ReadonlySet<PreviewId>) => Promise<T>,
+  changed: ReadonlySet<PreviewId>,
+  signal: AbortSignal,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await look(changed);
+    } catch (error) {
+      if (signal.aborted || !(error instanceof TreehouseError) || error.kind !== 'transient') throw error;
+      await delay(AGAIN_MS, undefined, { signal });
+    }
   }
 }
 
