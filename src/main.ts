@@ -2,18 +2,13 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type Docker from 'dockerode';
 import { tokenKnower } from './access/issue.ts';
 import { endStrays } from './adapters/container-processes.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
-import { engineShells } from './adapters/engine-exec.ts';
-import { engineFacts } from './adapters/engine-host.ts';
 import { enginePrinting, followPrinted } from './adapters/engine-printing.ts';
 import { engineResidents } from './adapters/engine-residents.ts';
-import { runningStack } from './adapters/engine-running.ts';
 import { hostShares } from './adapters/engine-shares.ts';
 import { imageSizes } from './adapters/engine-sizes.ts';
-import { containerDisk, containerUse } from './adapters/engine-use.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
@@ -41,7 +36,8 @@ import { DEFAULT_LIMITS } from './domain/isolation.ts';
 import type { PreviewId } from './domain/names.ts';
 import type { Clock } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
-import { messageOf, TreehouseError } from './errors.ts';
+import { answering, engineAnswers, idShift, remoteEngine } from './engine-side.ts';
+import { messageOf } from './errors.ts';
 import { openFront } from './front.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
@@ -51,13 +47,12 @@ import { createMeter } from './metrics/meter.ts';
 import { metricsRouter } from './metrics/router.ts';
 import { keepNeighbours } from './neighbours.ts';
 import { startParts } from './parts.ts';
-import { pull } from './pull/pull.ts';
 import { openAdmission } from './queue/admission.ts';
 import { openHints } from './queue/hints.ts';
 import { knownPreviews } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
 import { startRounds } from './rounds.ts';
-import { openMemory, ownerShift } from './secrets/memory.ts';
+import { openMemory } from './secrets/memory.ts';
 import { createSecretSource } from './secrets/source.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openVault } from './secrets/vault.ts';
@@ -276,23 +271,10 @@ async function start(
     ...{ links: doors.sharing, passwords: doors.passwords, urlOf: deps.urlOf },
     ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
     pausedBecause: budgets.pausedBecause,
-    host: async () => ({ ...(await engineFacts(docker)), disks: await budgets.disks() }),
-    exec: {
-      ...{ engine, gateway, sessions, trail, clock, remote: remoteEngine(config.dockerHost) },
-      shells: engineShells(docker, instance),
-      leftBehind: ({ id }, service) => log.warn({ preview: id, service }, 'a command could not be ended'),
-    },
-    use: (container) => containerUse(docker, container),
-    disk: (container) => containerDisk(docker, container),
-    pull: (record, services) =>
-      pull(
-        {
-          ...{ engine, gateway, registry: budgets.registry, builds },
-          look: (live, networks) => runningStack(docker, live, networks),
-        },
-        record,
-        services,
-      ),
+    ...engineAnswers(docker, {
+      ...{ engine, gateway, sessions, trail, clock, log, instance, builds },
+      ...{ remote: remoteEngine(config.dockerHost), registry: budgets.registry, disks: budgets.disks },
+    }),
     sweep: (how) => rounds.sweeper.sweep(how),
   };
   const routes = apiRoutes(api);
@@ -363,30 +345,4 @@ async function start(
     drain: (graceMs) => rounds.end(graceMs),
     stop,
   };
-}
-
-/** What the engine adds to the ids of users in containers. */
-async function idShift(docker: Docker): Promise<ReturnType<typeof ownerShift>> {
-  const info = (await docker.info()) as { DockerRootDir?: string; SecurityOptions?: string[] };
-  return ownerShift(info.DockerRootDir ?? '', info.SecurityOptions ?? []);
-}
-
-/** Where the engine is, if it is not on this host. */
-function remoteEngine(dockerHost: string | undefined): string | undefined {
-  if (dockerHost === undefined || !/^(?:tcp|http):/.test(dockerHost)) return undefined;
-  return ['localhost', '127.0.0.1', '[::1]'].includes(new URL(dockerHost).hostname) ? undefined : dockerHost;
-}
-
-async function answering(ping: () => Promise<unknown>): Promise<void> {
-  try {
-    await ping();
-  } catch (cause) {
-    throw new TreehouseError(
-      'engine-away',
-      `no Docker engine answers (${messageOf(cause)}): start one, or run npm start, which does`,
-      {
-        cause,
-      },
-    );
-  }
 }
