@@ -95,6 +95,14 @@ async function started<T>(file: string, env: Record<string, string>, work: () =>
   }
 }
 
+/** Once it answers 200: a service without a health check is up before it listens. */
+function bodyOf(at: string): Promise<string> {
+  return until(`${at} answers`, async () => {
+    const answer = await fetch(`http://${at}/`).catch(() => undefined);
+    return answer?.status === 200 && answer.text();
+  });
+}
+
 it('a preview of four services starts from its file under another name, and serves the same', async () => {
   const id = world.idOf(four, 'main');
   await world.pushed(four, 'main');
@@ -127,8 +135,7 @@ it('a preview of four services starts from its file under another name, and serv
   await started(file, {}, async () => {
     const at = await compose(file, ['port', 'web', '3000']);
     expect(at).toMatch(/^127\.0\.0\.1:\d+$/);
-    const answer = await fetch(`http://${at}/`);
-    expect([answer.status, await answer.text()]).toEqual([200, seen.body]);
+    expect(await bodyOf(at)).toBe(seen.body);
   });
   expect(await docker('ps', '-aq', '--filter', `label=com.docker.compose.project=other${process.pid}`)).toEqual([]);
   await serves(world, id, 'one for all');
@@ -152,8 +159,7 @@ it('files come along, secrets are asked for, and what cannot come is named', asy
   expect(file).toContain('# read_only is left out');
   await expect(compose(file, ['up', '-d'])).rejects.toThrow('SECRET_DB_PASSWORD');
   await started(file, { SECRET_DB_PASSWORD: SECRET }, async () => {
-    const answer = await fetch(`http://${await compose(file, ['port', 'web', '8000'])}/`);
-    expect([answer.status, await answer.text()]).toEqual([200, seen.body]);
+    expect(await bodyOf(await compose(file, ['port', 'web', '8000']))).toBe(seen.body);
     expect(seen.body).toContain('$HOME: \'yes\' # "no"');
     const inside = await compose(file, ['exec', '-T', 'web', 'ls', '-ln', '/run/secrets/db_password', '/start.sh']);
     expect(inside).toMatch(/-r-------- .* 0 {8}0 .*\/run\/secrets\/db_password/);
