@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { Command } from 'commander';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { repositoryCommands } from '../../src/terminal/repositories.ts';
@@ -30,7 +31,8 @@ async function run(...args: readonly string[]): Promise<string> {
     },
   });
   await program.parseAsync(['repo', ...args], { from: 'user' });
-  return out.join('\n');
+  // Where CI is said to run, colours are on.
+  return stripVTControlCharacters(out.join('\n'));
 }
 
 it('lists, adds and takes out', async () => {
