@@ -5,6 +5,7 @@ import type Docker from 'dockerode';
 import type { OutputPiece, RunningExec, Shells } from '../domain/exec.ts';
 import { endProcesses, MARK } from './container-processes.ts';
 import { failed, orAway, orGone } from './engine-errors.ts';
+import { HEADER, readHeader } from './engine-frames.ts';
 
 /** @param instance so that what a Treehouse left behind as it was killed is known at its next start */
 export function engineShells(docker: Docker, instance: string): Shells {
@@ -55,10 +56,7 @@ async function* plainOutput(stream: Duplex): AsyncGenerator<OutputPiece> {
   for await (const data of stream) yield { channel: 'stdout', data: data as Buffer };
 }
 
-const HEADER = 8;
-const STDERR = 2;
-
-/** Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format"). */
+/** As it comes, also of a piece that is not whole yet: a command may wait for an answer to it. */
 async function* splitOutput(stream: Duplex): AsyncGenerator<OutputPiece> {
   let header = Buffer.alloc(0);
   let channel: OutputPiece['channel'] = 'stdout';
@@ -77,8 +75,7 @@ async function* splitOutput(stream: Duplex): AsyncGenerator<OutputPiece> {
       header = Buffer.concat([header, rest.subarray(0, missing)]);
       rest = rest.subarray(missing);
       if (header.length < HEADER) break;
-      channel = header[0] === STDERR ? 'stderr' : 'stdout';
-      left = header.readUInt32BE(4);
+      ({ channel, length: left } = readHeader(header));
       header = Buffer.alloc(0);
     }
   }

@@ -4,6 +4,7 @@ import type Docker from 'dockerode';
 import type { Engine, OnLine } from '../domain/ports.ts';
 import { abortReason } from '../errors.ts';
 import { away, failed, orAway } from './engine-errors.ts';
+import { wholePieces } from './engine-frames.ts';
 import { lineSplitter } from './run-process.ts';
 
 export async function readLogs(
@@ -49,25 +50,12 @@ export async function execIn(
 /** Reads to the end, or until the signal is aborted. @throws transient `engine-away` */
 async function readStream(stream: Readable, tty: boolean, onLine: OnLine, signal: AbortSignal): Promise<void> {
   const lines = lineSplitter(onLine);
-  let pending = Buffer.alloc(0);
   const abort = () => stream.destroy();
   signal.addEventListener('abort', abort, { once: true });
   if (signal.aborted) abort();
   try {
-    for await (const chunk of stream) {
-      if (tty) {
-        lines.take(chunk as Buffer);
-        continue;
-      }
-      // Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format").
-      pending = Buffer.concat([pending, chunk as Buffer]);
-      while (pending.length >= 8) {
-        const size = pending.readUInt32BE(4);
-        if (pending.length < 8 + size) break;
-        lines.take(pending.subarray(8, 8 + size));
-        pending = pending.subarray(8 + size);
-      }
-    }
+    if (tty) for await (const chunk of stream) lines.take(chunk as Buffer);
+    else for await (const { data } of wholePieces(stream)) lines.take(data);
   } catch (error) {
     if (!signal.aborted) throw away('reading a log', error);
   } finally {

@@ -4,6 +4,7 @@ import type Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import type { PrintedLine, Printing } from '../domain/shipping.ts';
 import { orAway } from './engine-errors.ts';
+import { wholePieces } from './engine-frames.ts';
 import { keyOf } from './engine-labels.ts';
 
 /** Of one line; what is longer comes in several. */
@@ -43,21 +44,8 @@ export async function followPrinted(
   const take = { stdout: assembler('stdout', onLine), stderr: assembler('stderr', onLine) };
   const takeRaw = byLines(take.stdout);
   try {
-    let pending: Buffer = Buffer.alloc(0);
-    for await (const chunk of stream) {
-      if (isTty) {
-        takeRaw(chunk as Buffer);
-        continue;
-      }
-      pending = pending.length === 0 ? (chunk as Buffer) : Buffer.concat([pending, chunk as Buffer]);
-      // Eight bytes of header before each piece: stream, three zeros, length (Docker Engine API, "Stream format").
-      while (pending.length >= 8) {
-        const size = pending.readUInt32BE(4);
-        if (pending.length < 8 + size) break;
-        take[pending[0] === 2 ? 'stderr' : 'stdout'](pending.toString('utf8', 8, 8 + size));
-        pending = pending.subarray(8 + size);
-      }
-    }
+    if (isTty) for await (const chunk of stream) takeRaw(chunk as Buffer);
+    else for await (const { channel, data } of wholePieces(stream)) take[channel](data.toString());
   } catch (error) {
     if (!signal.aborted) await orAway('reading a log', Promise.reject(error));
   } finally {
