@@ -2,6 +2,7 @@
 import type { Commit, PreviewId } from '../domain/names.ts';
 import type { CommitInfo, Gateway, Git, Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
+import { lastVisits } from '../domain/visits.ts';
 
 export interface FactsDeps {
   readonly git: Pick<Git, 'describe'>;
@@ -43,7 +44,9 @@ export function openFacts(deps: FactsDeps): Facts {
   let visited: ReadonlyMap<PreviewId, number> = new Map();
   let sizes: ReadonlyMap<PreviewId, number> = new Map();
   const visits = seldom(VISITS_MS, deps.now, async () => {
-    visited = changed(visited, await lastVisits(deps));
+    const [routes, visits, uses] = await Promise.all([deps.gateway.routes(), deps.gateway.visits(), deps.store.uses()]);
+    // The gateway forgets when it starts anew.
+    visited = changed(visited, lastVisits(routes, visits, uses));
   });
   const images = seldom(SIZES_MS, deps.now, async () => {
     sizes = changed(sizes, await deps.sizes());
@@ -86,18 +89,6 @@ export function openFacts(deps: FactsDeps): Facts {
     size: (id) => sizes.get(id),
     look: async () => void (await Promise.all([visits(), images()])),
   };
-}
-
-/** When each preview was last visited, as the gateway and, from before it started, Redis know. */
-async function lastVisits(deps: FactsDeps): Promise<ReadonlyMap<PreviewId, number>> {
-  const [routes, visits, uses] = await Promise.all([deps.gateway.routes(), deps.gateway.visits(), deps.store.uses()]);
-  const last = new Map(visits.map((one) => [one.host, one.last]));
-  const found = new Map(uses);
-  for (const { preview, host } of routes) {
-    const at = last.get(host);
-    if (at !== undefined) found.set(preview, Math.max(found.get(preview) ?? 0, at));
-  }
-  return found;
 }
 
 /** Does it at most once in so many milliseconds, never twice at once; what fails is tried again the next time. */

@@ -4,6 +4,7 @@ import type { PreviewId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
 import { knownHead } from '../domain/preview.ts';
 import { type Ageing, ageing } from '../domain/ttl.ts';
+import { lastVisits } from '../domain/visits.ts';
 import type { Logger } from '../log.ts';
 import { lookAgainAndAgain, shortestOf } from './looks.ts';
 
@@ -45,12 +46,7 @@ export function startExpiring(options: ExpireOptions): { stop(): Promise<void> }
       pins.all(),
     ]);
     // nginx forgets visits when it starts anew, Redis when it is wiped; both at once give it another time to live.
-    const visited = new Map(uses);
-    const lastOf = new Map(visits.map((one) => [one.host, one.last]));
-    for (const { preview, host } of routes) {
-      const last = lastOf.get(host);
-      if (last !== undefined) visited.set(preview, Math.max(visited.get(preview) ?? 0, last));
-    }
+    const visited = lastVisits(routes, visits, uses);
     const all = ageing({ records, visited, kept: pinned, ttlOf, since, now: clock.now() });
     await store.noteUses(new Map(all.map((one) => [one.record.id, one.lastUsed])));
     for (const one of all) {

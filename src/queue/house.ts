@@ -3,6 +3,7 @@ import type { House, HouseLimits, Place, Queueing, RepositoryLimits, Resident } 
 import type { PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Clock, Gateway, Pins, Repository, Store } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import { lastVisits } from '../domain/visits.ts';
 
 export interface HouseDeps {
   readonly store: Pick<Store, 'records'>;
@@ -48,11 +49,7 @@ export async function lookAtHouse(deps: HouseDeps): Promise<Sight> {
     counts ? deps.pins.all() : new Set<PreviewId>(),
   ]);
   const records = new Map(list.map((one) => [one.id, one]));
-  const lastOf = new Map(visits.map((one) => [one.host, one.last]));
-  const visited = new Map<PreviewId, number>();
-  for (const { preview, host } of routes) {
-    visited.set(preview, Math.max(visited.get(preview) ?? 0, lastOf.get(host) ?? 0));
-  }
+  const visited = lastVisits(routes, visits);
   const now = deps.clock.now();
   const residents = found.map(({ id, repository, running, memory, held = 0 }): Resident => {
     const record = records.get(id);

@@ -1,8 +1,9 @@
 /** The timer of sleep: what nobody visited for long enough is asked to rest. */
-import type { BuildId, PreviewId } from '../domain/names.ts';
+import type { BuildId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { idlePreviews, soonestIdle } from '../domain/rest.ts';
+import { lastVisits } from '../domain/visits.ts';
 import type { Logger } from '../log.ts';
 import { lookAgainAndAgain, shortestOf } from './looks.ts';
 
@@ -48,11 +49,7 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
       store.records(),
       pins.all(),
     ]);
-    const lastOf = new Map(visits.map((one) => [one.host, one.last]));
-    const visited = new Map<PreviewId, number>();
-    for (const { preview, host } of routes) {
-      visited.set(preview, Math.max(visited.get(preview) ?? 0, lastOf.get(host) ?? 0));
-    }
+    const visited = lastVisits(routes, visits);
     for (const one of idlePreviews({ records, visited, kept, idleOf, since, now: clock.now() })) {
       // Asked of these alone: of all there would be as many questions as previews.
       const upstreams = routes.filter((route) => route.preview === one.id).map((route) => route.upstream);
