@@ -4,7 +4,7 @@ import type { Principal, Role } from '../domain/access.ts';
 import type { RepositoryName } from '../domain/names.ts';
 import type { Clock } from '../domain/ports.ts';
 import { isExpired, principalOf, type TokenRecord, type Tokens } from '../domain/tokens.ts';
-import { hasHash, newSecret, sha256 } from './secret-text.ts';
+import { hasHash, hashOf, newSecret, sha256 } from './secret-text.ts';
 
 /** So that secret scanners find a token that was pushed, and people see what it is. */
 const PREFIX = 'treehouse';
@@ -30,7 +30,7 @@ export async function issueToken(
   const token = `${PREFIX}_${id}_${chance}`;
   const { name, role, repositories, expiresAt } = wanted;
   const record: TokenRecord = {
-    ...{ id, name, role, repositories, hash: sha256(token).toString('hex'), createdAt: deps.clock.now() },
+    ...{ id, name, role, repositories, hash: hashOf(token), createdAt: deps.clock.now() },
     ...(expiresAt === undefined ? {} : { expiresAt }),
   };
   await deps.tokens.add(record);

@@ -10,6 +10,11 @@ export function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
+/** As it is kept. */
+export function hashOf(text: string): string {
+  return sha256(text).toString('hex');
+}
+
 /** Compares hashes, so that neither length nor content shows in the time it takes. */
 export function hasHash(text: string, hash: string): boolean {
   return timingSafeEqual(sha256(text), Buffer.from(hash, 'hex'));

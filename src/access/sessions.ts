@@ -1,10 +1,11 @@
 /** Signs in with a token, and knows who is signed in: a session is worth what its token is worth at that moment. */
-import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Principal } from '../domain/access.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { Sessions } from '../domain/sessions.ts';
 import { isExpired, principalOf, type Tokens } from '../domain/tokens.ts';
 import { ADMIN, tokenKnower } from './issue.ts';
+import { hashOf } from './secret-text.ts';
 
 export interface SignInDeps {
   readonly sessions: Sessions;
@@ -32,7 +33,7 @@ export function signIns({ sessions, tokens, clock, adminToken }: SignInDeps): Si
 
   /** What a token is worth now. */
   async function worth(id: string): Promise<{ readonly hash: string; readonly principal: Principal } | undefined> {
-    if (id === ADMIN.id) return { hash: sha256(adminToken), principal: ADMIN };
+    if (id === ADMIN.id) return { hash: hashOf(adminToken), principal: ADMIN };
     const record = await tokens.find(id);
     if (!record || isExpired(record, clock.now())) return undefined;
     return { hash: record.hash, principal: principalOf(record) };
@@ -43,13 +44,13 @@ export function signIns({ sessions, tokens, clock, adminToken }: SignInDeps): Si
       const principal = await whose(token);
       if (!principal) return undefined;
       const id = randomBytes(32).toString('base64url');
-      const record = { token: principal.id, proof: proofOf(id, sha256(token)), createdAt: clock.now() };
-      await sessions.add(sha256(id), record, IDLE_S);
+      const record = { token: principal.id, proof: proofOf(id, hashOf(token)), createdAt: clock.now() };
+      await sessions.add(hashOf(id), record, IDLE_S);
       return { id, principal };
     },
     async know(id, { isUsed } = { isUsed: true }) {
       if (!ID.test(id)) return undefined;
-      const hash = sha256(id);
+      const hash = hashOf(id);
       const record = await sessions.find(hash);
       if (!record || record.createdAt + ALL_S * 1_000 <= clock.now()) return undefined;
       const now = await worth(record.token);
@@ -57,7 +58,7 @@ export function signIns({ sessions, tokens, clock, adminToken }: SignInDeps): Si
       if (isUsed) await sessions.extend(hash, IDLE_S);
       return now.principal;
     },
-    close: (id) => sessions.remove(sha256(id)),
+    close: (id) => sessions.remove(hashOf(id)),
   };
 }
 
@@ -86,8 +87,4 @@ function proofOf(session: string, hash: string): string {
 function isAlike(a: string, b: string): boolean {
   const [one, two] = [Buffer.from(a), Buffer.from(b)];
   return one.length === two.length && timingSafeEqual(one, two);
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -4,7 +4,7 @@ import type { LinkRecord, Links, SharedLinks } from '../domain/links.ts';
 import type { PreviewId } from '../domain/names.ts';
 import type { Clock } from '../domain/ports.ts';
 import { isExpired } from '../domain/tokens.ts';
-import { hasHash, newSecret, sha256 } from './secret-text.ts';
+import { hasHash, hashOf, newSecret } from './secret-text.ts';
 
 export interface SharingDeps {
   readonly links: Links;
@@ -48,7 +48,7 @@ export function openSharing({ links, clock, doorkeeper }: SharingDeps): Sharing 
     async share(wanted) {
       const { id, chance } = newSecret();
       const secret = `${id}_${chance}`;
-      const record = { ...wanted, id, hash: sha256(secret).toString('hex'), createdAt: clock.now() };
+      const record = { ...wanted, id, hash: hashOf(secret), createdAt: clock.now() };
       await links.add(record);
       try {
         await tell();
