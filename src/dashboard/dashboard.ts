@@ -11,8 +11,7 @@ import { isAllowed, reaches } from '../domain/access.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { asker } from './ask.ts';
 import { openAssets } from './assets.ts';
-import { FaultPage } from './fault-page.tsx';
-import { h } from './markup.ts';
+import { refusing } from './fault-page.tsx';
 import { type PageRouteDeps, pageRoutes } from './page-routes.tsx';
 import { type PreviewRouteDeps, previewRoutes } from './preview-routes.tsx';
 import { RAW_QUEUE, rawQueueRouter } from './raw-queue.ts';
@@ -76,8 +75,7 @@ export function dashboardRouter(deps: DashboardDeps): Router {
     res.once('close', () => over.abort());
     return over.signal;
   };
-  const refuse = (res: Response, req: Request, status: number, detail: string) =>
-    show(req, res, { status, title: 'That did not work' }, h(FaultPage, { status, detail }));
+  const refuse = refusing(show);
 
   const router = Router();
   router.use(['/assets', ...PATHS], compression({ filter: isPacked, level: 3 }));
@@ -86,10 +84,13 @@ export function dashboardRouter(deps: DashboardDeps): Router {
     const host = (req.hostname ?? '').toLowerCase();
     if (host.endsWith(`.${deps.domain}`) && host !== deps.adminHost) {
       const wayOut = `set TREEHOUSE_ADMIN_HOST=${host}, so that no branch gets the name`;
-      return refuse(res, req, 421, `${host} could be a preview's: ${wayOut}, or come by another name.`);
+      return refuse(req, res, {
+        status: 421,
+        detail: `${host} could be a preview's: ${wayOut}, or come by another name.`,
+      });
     }
     const isPage = req.get('Sec-Fetch-Mode') === 'navigate' || req.method !== 'GET';
-    if (!isPage && !isOwnPage(req)) return refuse(res, req, 403, 'Another site asked for this.');
+    if (!isPage && !isOwnPage(req)) return refuse(req, res, { status: 403, detail: 'Another site asked for this.' });
     next();
   });
   router.use(['/sign-in', '/sign-out', '/previews'], urlencoded({ extended: false, limit: BODY_MAX }));
@@ -101,11 +102,11 @@ export function dashboardRouter(deps: DashboardDeps): Router {
   router.use(previewRoutes(common));
   router.use(RAW_QUEUE, forWholeAdmins(refuse), rawQueueRouter(deps.queue));
   router.use(pageRoutes(common));
-  router.use(PATHS.slice(1), (req, res) => refuse(res, req, 404, 'There is no such page.'));
+  router.use(PATHS.slice(1), (req, res) => refuse(req, res, { status: 404, detail: 'There is no such page.' }));
   router.use(PATHS, (error: unknown, req: Request, res: Response, next: NextFunction) => {
     // What nobody foresaw is the server's to log and to answer.
     if (res.headersSent || !(error instanceof TreehouseError) || error.kind !== 'transient') return next(error);
-    refuse(res, req, 503, messageOf(error));
+    refuse(req, res, { status: 503, detail: messageOf(error) });
   });
   return router;
 }
@@ -147,10 +148,10 @@ const toSignIn: RequestHandler = (req, res) => {
   res.redirect(303, `/sign-in${next}`);
 };
 
-function forWholeAdmins(refuse: (res: Response, req: Request, status: number, detail: string) => void): RequestHandler {
+function forWholeAdmins(refuse: ReturnType<typeof refusing>): RequestHandler {
   return (req, res, next) => {
     const { principal } = sessionOf(res);
     if (isAllowed(principal, 'administer') && reaches(principal)) return next();
-    refuse(res, req, 403, 'The raw queue is for admins who reach all repositories.');
+    refuse(req, res, { status: 403, detail: 'The raw queue is for admins who reach all repositories.' });
   };
 }

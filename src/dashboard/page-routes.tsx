@@ -1,12 +1,12 @@
 /** The pages beside those of one preview: all previews, queue, host, repositories, trail. */
-import { type Request, type Response, Router } from 'express';
+import { type Request, Router } from 'express';
 import { sendStream } from '../api/stream.ts';
 import { isAllowed, reaches } from '../domain/access.ts';
 import type { PreviewId } from '../domain/names.ts';
 import type { Clock } from '../domain/ports.ts';
 import type { Asker } from './ask.ts';
 import type { Open, Show } from './dashboard.ts';
-import { FaultPage } from './fault-page.tsx';
+import { refusing } from './fault-page.tsx';
 import { HostPage } from './host-page.tsx';
 import type { Hub } from './hub.ts';
 import { h } from './markup.ts';
@@ -35,13 +35,7 @@ export function pageRoutes(deps: PageRouteDeps): Router {
   const { asks, show, hub, clock, open } = deps;
   const router = Router();
 
-  function refuse(
-    req: Request,
-    res: Response,
-    { status, detail }: { readonly status: number; readonly detail: string },
-  ) {
-    show(req, res, { status, title: 'That did not work' }, <FaultPage status={status} detail={detail} />);
-  }
+  const refuse = refusing(show);
 
   const seenIn = (req: Request) => (typeof req.query.seen === 'string' ? req.query.seen : undefined);
 

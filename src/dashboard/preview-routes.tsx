@@ -10,7 +10,7 @@ import type { PreviewRecord } from '../domain/preview.ts';
 import type { Asker } from './ask.ts';
 import { ContainersPage } from './containers-page.tsx';
 import type { Open, Show } from './dashboard.ts';
-import { FaultPage } from './fault-page.tsx';
+import { refusing } from './fault-page.tsx';
 import type { Hub } from './hub.ts';
 import { h, toText } from './markup.ts';
 import { previewFrames } from './preview-live.ts';
@@ -32,13 +32,7 @@ export function previewRoutes(deps: PreviewRouteDeps): Router {
   const { asks, show, store, hub, open } = deps;
   const router = Router();
 
-  function refuse(
-    req: Request,
-    res: Response,
-    { status, detail }: { readonly status: number; readonly detail: string },
-  ) {
-    show(req, res, { status, title: 'That did not work' }, <FaultPage status={status} detail={detail} />);
-  }
+  const refuse = refusing(show);
 
   /** Answers for the API where the reader may not see it. */
   async function recordOf(req: Request, res: Response): Promise<PreviewRecord | undefined> {
