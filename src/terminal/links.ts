@@ -1,12 +1,13 @@
 /** `treehouse link`: share links of previews. */
 import Table from 'cli-table3';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import pc from 'picocolors';
 import type { LinkView } from '../api/links.ts';
-import { age, millisecondsOf } from '../domain/duration.ts';
+import { age } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
 import { TreehouseError } from '../errors.ts';
 import type { Client } from '../web/client.ts';
+import { timeLike } from './options.ts';
 import { PLAIN } from './status.ts';
 
 export interface LinkCommandDeps {
@@ -54,7 +55,7 @@ export function linkCommand(program: Command, { client, print, say, now }: LinkC
   program
     .command('link')
     .argument('[preview]', 'its id, as status shows it')
-    .option('--for <time>', 'how long the link lasts, such as 3d or 12h', timeOf, timeOf(USUAL))
+    .option('--for <time>', 'how long the link lasts, such as 3d or 12h', timeLike('3d'), timeLike('3d')(USUAL))
     .option('--list', 'list links, never what they are: of the preview, or all')
     .option('--revoke <id>', 'end a link at once, with all that was opened by it')
     .option('--json', 'for a program')
@@ -81,10 +82,4 @@ export function linkTable(links: readonly LinkView[], now: number): string {
     table.push([one.id, one.preview, plain(one.by), made, `in ${age(Date.parse(one.expiresAt) - now)}`]);
   }
   return table.toString();
-}
-
-function timeOf(text: string): number {
-  const ms = millisecondsOf(text);
-  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('It is a time such as 3d or 12h.');
-  return ms;
 }

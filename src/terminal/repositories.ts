@@ -9,6 +9,7 @@ import { age } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import type { Client } from '../web/client.ts';
+import { collect } from './options.ts';
 import { PLAIN } from './status.ts';
 
 export interface RepositoryCommandDeps {
@@ -104,8 +105,4 @@ async function settingsIn(file: string): Promise<Readonly<Record<string, unknown
   }
   if (typeof found !== 'object' || found === null || Array.isArray(found)) throw refused('it holds no keys');
   return { ...found };
-}
-
-function collect(one: string, before: readonly string[]): readonly string[] {
-  return [...before, one];
 }

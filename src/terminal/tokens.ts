@@ -1,12 +1,13 @@
 /** `treehouse token …`: who else may use the API. */
 import Table from 'cli-table3';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import pc from 'picocolors';
 import type { TokenView } from '../api/tokens.ts';
 import { ROLES, type Role } from '../domain/access.ts';
-import { age, millisecondsOf } from '../domain/duration.ts';
+import { age } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
 import type { Client } from '../web/client.ts';
+import { collect, timeLike } from './options.ts';
 import { PLAIN } from './status.ts';
 
 export interface TokenCommandDeps {
@@ -32,7 +33,7 @@ export function tokenCommands(program: Command, { client, print, say, now }: Tok
     .argument('<name>', 'whose it is or what it is for; the audit trail says it')
     .addOption(new Option('--role <role>', 'what it may do').choices(ROLES).makeOptionMandatory())
     .option('--repo <owner/name>', 'a repository that it reaches, as often as you like; all unless told', collect, [])
-    .option('--for <time>', 'how long it lasts, such as 30d or 12h; for good unless told', timeOf)
+    .option('--for <time>', 'how long it lasts, such as 30d or 12h; for good unless told', timeLike('30d'))
     .option('--json', 'for a program')
     .description('make a token; it is shown this once')
     .action(async (name: string, options: CreateOptions) => {
@@ -89,14 +90,4 @@ export function tokenTable(tokens: readonly TokenView[], now: number): string {
     ]);
   }
   return table.toString();
-}
-
-function collect(one: string, before: readonly string[]): readonly string[] {
-  return [...before, one];
-}
-
-function timeOf(text: string): number {
-  const ms = millisecondsOf(text);
-  if (ms === undefined || ms <= 0) throw new InvalidArgumentError('It is a time such as 30d or 12h.');
-  return ms;
 }
