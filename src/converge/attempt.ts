@@ -57,7 +57,12 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
   await deps.store.takeCancel(input.preview.id);
   const stopWatching = watchForNewer(deps, input, overtaken);
   const { cause } = input;
-  await run.emit({ type: 'build.started', commit: input.commit, cause, ...(input.reset ? { resets: true } : {}) });
+  const { live, stack } = input.world;
+  await run.emit({
+    ...{ type: 'build.started', commit: input.commit, cause },
+    ...(input.reset ? { resets: true } : {}),
+    ...(!live && stack.volumes.length === 0 ? { isFirst: true } : {}),
+  });
   let hurry = input.context.signal;
   const commitToRoute = (): void => {
     stopWatching();

@@ -72,7 +72,9 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   // Also of a commit that is not tried again: its dead build left them all the same.
   const draining = await stopDrained(deps, world.stack.containers, STOP_GRACE);
   const kept = [...(world.live?.containers ?? []), ...draining];
-  await removeOrphans(deps.engine, preview, world.stack, kept);
+  await removeOrphans(deps.engine, preview, world.stack, kept, record);
+  // A build takes back the data that was not there before it.
+  if (record?.isUnserved && world.stack.volumes.length > 0) world = await look();
   const builds = [...kept.map((one) => one.build), ...(world.live ? [world.live.build] : [])];
   await removeCheckouts(deps, preview, repository, builds);
   const isBad = !isAsked && hasFailed(record, commit);

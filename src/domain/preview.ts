@@ -42,6 +42,8 @@ export interface PreviewRecord extends PreviewKey {
   readonly expiresAt?: number;
   /** The last lines of what did not come up when it was to be woken; absent once anything else became of it. */
   readonly unwoken?: readonly string[];
+  /** Nothing served since it had no data: what data there is belongs to builds that did not get there, and is nobody's. */
+  readonly isUnserved?: true;
   /** The newest build, whatever became of it. */
   readonly attempt?: Attempt;
   /** What it took so far, in all its lives. */
@@ -115,6 +117,7 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
         state: 'building',
         reason: event.cause,
         changedAt: at,
+        ...(event.isFirst ? { isUnserved: true } : {}),
         attempt: {
           build: event.build,
           commit: event.commit,
@@ -140,7 +143,7 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
     case 'build.live':
       return withAttempt(
         {
-          ...record,
+          ...served(record),
           state: 'live',
           reason: 'serves the newest commit',
           changedAt: at,
@@ -174,7 +177,7 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
       return { ...rest, state: 'removed', reason: event.cause, changedAt: at, urls: [] };
     }
     case 'preview.observed': {
-      const { serving: _serving, ...rest } = record;
+      const { serving: _serving, ...rest } = event.serving ? served(record) : record;
       const serving = event.serving;
       return {
         ...rest,
@@ -204,6 +207,10 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
     default:
       return event satisfies never;
   }
+}
+
+function served({ isUnserved: _isUnserved, ...record }: PreviewRecord): PreviewRecord {
+  return record;
 }
 
 function stateOfWaiting(

@@ -36,12 +36,16 @@ export async function removeNetwork(
   await engine.removeNetwork(network.name);
 }
 
-/** Removes what builds left behind whose worker died: all that neither serves nor is a network of what serves. */
+/**
+ * Removes what builds left behind whose worker died: all that neither serves nor is a network of what serves.
+ * @param record where nothing of the preview ever served, its data is theirs too
+ */
 export async function removeOrphans(
   engine: Engine,
   preview: PreviewKey,
   stack: ObservedStack,
   live: readonly ObservedContainer[],
+  { isUnserved = false }: { readonly isUnserved?: boolean | undefined } = {},
 ): Promise<void> {
   const keep = new Set(live.map((one) => one.id));
   const joined = new Set(live.flatMap((one) => [...one.networks.keys()]));
@@ -49,7 +53,8 @@ export async function removeOrphans(
   await Promise.all(containers.map((one) => engine.removeContainer(one.id)));
   const networks = stack.networks.filter((one) => !joined.has(one.name));
   await Promise.all(networks.map((one) => removeNetwork(engine, one, [])));
-  const prefix = `${projectName(preview, 'test')}_`;
+  // No commit that comes may make something of them, and none may find another's data.
+  const prefix = isUnserved && live.length === 0 ? '' : `${projectName(preview, 'test')}_`;
   await removeVolumes(engine, stack, prefix);
 }
 

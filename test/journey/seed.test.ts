@@ -73,6 +73,15 @@ afterAll(async () => {
 
 const volumesOf = (id: string) => docker('volume', 'ls', '-q', '--filter', `label=treehouse.preview=${id}`);
 
+/** A volume of the preview that no build under way has made. */
+async function volumeOf(id: string, branch: string, name: string): Promise<string> {
+  const instance = (await readFile(path.join(world.home, 'instance'), 'utf8')).trim();
+  const labels = { instance, preview: id, repository: rows, branch, role: 'volume' };
+  const flags = Object.entries(labels).flatMap(([label, value]) => ['--label', `treehouse.${label}=${value}`]);
+  await docker('volume', 'create', ...flags, name);
+  return name;
+}
+
 async function pushed(branch: string, files: Files): Promise<{ id: ReturnType<World['idOf']>; commit: string }> {
   await repos.rows.branch(branch, 'main');
   const commit = await repos.rows.commit(files);
@@ -176,15 +185,24 @@ describe('a seed', () => {
   });
 });
 
+it('what a build that died had made is not met by the next one, nor left by it', async () => {
+  const bad = (text: string) => ({ Dockerfile: `FROM busybox\nRUN echo ${text} && false\n` });
+  const { id, commit } = await pushed('dies', { ...folderOf(ADD), ...bad('one') });
+  expect(await world.ended(id, commit)).toMatchObject({ state: 'failed' });
+  // As one leaves it that could not be undone.
+  const old = await volumeOf(id, 'dies', `th-${id}_data`);
+  const next = await repos.rows.commit(bad('two'));
+  await repos.rows.push();
+  await world.pushed(rows, 'dies');
+  expect(await world.ended(id, next)).toMatchObject({ state: 'failed' });
+  expect(await volumesOf(id), old).toEqual([]);
+});
+
 it('two Treehouses on one engine that preview the same branch share no volume; one of the old name keeps its data', async () => {
   const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
   const id = world.idOf(rows, 'shared');
-  const instance = (await readFile(path.join(world.home, 'instance'), 'utf8')).trim();
   // As it was made before names said whose it is.
-  const labels = { instance, preview: id, repository: rows, branch: 'shared', role: 'volume' };
-  const flags = Object.entries(labels).flatMap(([name, value]) => ['--label', `treehouse.${name}=${value}`]);
-  const old = `th-${id}_data`;
-  await docker('volume', 'create', ...flags, old);
+  const old = await volumeOf(id, 'shared', `th-${id}_data`);
   await docker('run', '--rm', '--volume', `${old}:/data`, 'busybox', 'sh', '-c', 'echo old row > /data/rows');
   const second = await startWorld({ repositories: { [rows]: repos.rows.remote }, home });
   try {
