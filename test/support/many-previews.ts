@@ -1,6 +1,7 @@
 /** Previews in every state, with builds and logs, written into a store's Redis at once. */
 import type { Redis } from 'ioredis';
 import { storeKeys } from '../../src/adapters/redis-keys.ts';
+import { writeRecords } from '../../src/adapters/redis-records.ts';
 import type { BuildEvent, Stage } from '../../src/domain/events.ts';
 import { STAGES } from '../../src/domain/events.ts';
 import {
@@ -52,7 +53,7 @@ export async function writeMany(redis: Redis, many: Many): Promise<readonly Prev
       for (const event of events) batch.xadd(keys.build(id, name as never), '*', 'e', JSON.stringify(event));
     }
     record = inSomeState(record, index, changed);
-    batch.hset(keys.records, id, JSON.stringify(record));
+    writeRecords(batch, keys, new Map([[id, JSON.stringify(record)]]));
     await batch.exec();
     records.push(record);
   }
