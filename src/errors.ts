@@ -26,6 +26,7 @@ export type FaultCode =
   | 'disk-full'
   | 'engine-away'
   | 'queue-away'
+  | 'forge-failed'
   | 'secret-missing'
   | 'secret-failed'
   | 'process-failed'
