@@ -3,12 +3,14 @@ import path from 'node:path';
 import type Docker from 'dockerode';
 import { engineIdle } from './adapters/engine-idle.ts';
 import { engineInventory } from './adapters/engine-inventory.ts';
+import { engineLists } from './adapters/engine-lists.ts';
 import { checkoutFolders, mirrorFolders } from './adapters/home-things.ts';
 import type { RedisThings } from './adapters/redis-things.ts';
 import type { Budgets } from './budgets.ts';
 import type { Config } from './config.ts';
 import { converge } from './converge/converge.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
+import { LABEL } from './domain/labels.ts';
 import type { SharedLinks } from './domain/links.ts';
 import type { Engine, Pins } from './domain/ports.ts';
 import type { SweepLine } from './domain/sweep.ts';
@@ -72,10 +74,12 @@ export function startRounds(input: RoundsInput): Rounds {
   undo.push(() => idling.stop());
   const expiring = startExpiring({ gateway, store, pins, hints, clock, log, repositories });
   undo.push(() => expiring.stop());
+  const lists = engineLists(docker, { label: `${LABEL.instance}=${instance}` });
+  undo.push(async () => lists.stop());
   const sweeper = startSweeping(
     {
       ...{ repositories, git, store, engine, gateway, hints, worker, log },
-      inventory: engineInventory(docker, instance),
+      inventory: engineInventory(() => lists.read()),
       places: [
         ...(deps.registry ? [registryPlace(deps.registry, instance)] : []),
         ...[

@@ -1,18 +1,18 @@
-/** All that this Treehouse has on the engine, in four questions however much it is: what `Engine.observe` tells, of every preview. */
+/** All that this Treehouse has on the engine: what `Engine.observe` tells, of every preview. */
 import type Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedNetwork, ObservedStack, ObservedVolume } from '../domain/observed.ts';
 import type { Inventory, Owner, Thing } from '../domain/sweep.ts';
 import { healthIn } from './engine-health.ts';
-import { keyOf, labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
+import { keyOf, type Labelled, labelledAs, namesOf, networkOf, volumeOf } from './engine-labels.ts';
 
 type Labels = Record<string, string> | undefined;
 
-/** @returns what reads it anew each time. */
-export function engineInventory(docker: Docker, instance: string): () => Promise<Inventory> {
+/** @param read gives what carries this Treehouse's label @returns what reads it anew each time. */
+export function engineInventory(read: () => Promise<Labelled>): () => Promise<Inventory> {
   return async () => {
-    const [containers, networks, volumes, images] = await labelled(docker, [`${LABEL.instance}=${instance}`]);
+    const [containers, networks, volumes, images] = await read();
     const stacks = new Map<PreviewId, Mutable>();
     const things: Thing[] = [];
     /** Notes the thing, and gives the stack that it belongs to. */
@@ -29,7 +29,7 @@ export function engineInventory(docker: Docker, instance: string): () => Promise
       note('container', container.name, container.id, one.Labels)?.containers.push(container);
     }
     for (const one of networks) note('network', one.Name, one.Id, one.Labels)?.networks.push(networkOf(one));
-    for (const one of volumes.Volumes) note('volume', one.Name, one.Name, one.Labels)?.volumes.push(volumeOf(one));
+    for (const one of volumes) note('volume', one.Name, one.Name, one.Labels)?.volumes.push(volumeOf(one));
     for (const one of images) {
       for (const reference of namesOf(one.RepoTags, one.Id)) {
         note('image', reference, reference, one.Labels)?.images.push({ reference, id: one.Id });

@@ -13,12 +13,14 @@ export function labelled(docker: Docker, labels: readonly string[]) {
   return Promise.all([
     docker.listContainers({ all: true, filters }),
     docker.listNetworks({ filters }),
-    docker.listVolumes({ filters }),
+    docker.listVolumes({ filters }).then(({ Volumes }) => Volumes),
     docker.listImages({ filters }),
   ]).catch((cause: unknown) => {
     throw away('reading what runs', cause);
   });
 }
+
+export type Labelled = Awaited<ReturnType<typeof labelled>>;
 
 /** The preview that a thing's labels name whole; undefined where they do not. */
 export function keyOf(labels: Record<string, string>): PreviewKey | undefined {

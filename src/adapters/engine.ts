@@ -34,7 +34,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       preview,
       containers: inspected.filter((one) => one !== undefined),
       networks: networks.map(networkOf),
-      volumes: volumes.Volumes.map(volumeOf),
+      volumes: volumes.map(volumeOf),
       images: images.flatMap((one) => namesOf(one.RepoTags, one.Id).map((reference) => ({ reference, id: one.Id }))),
     };
   }
@@ -63,7 +63,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
   async function previews(): Promise<PreviewKey[]> {
     const [containers, networks, volumes, images] = await labelled(docker, [mine, LABEL.preview]);
     const found = new Map<string, PreviewKey>();
-    for (const one of [...containers, ...networks, ...volumes.Volumes, ...images]) {
+    for (const one of [...containers, ...networks, ...volumes, ...images]) {
       const key = keyOf(one.Labels ?? {});
       if (key) found.set(key.id, key);
     }

@@ -22,11 +22,8 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
 
   async function find(): Promise<readonly Thing[]> {
     const things: Thing[] = [];
-    for (const key of [
-      ...(await scan(connection, `${prefix}:build*`)),
-      ...(await scan(connection, `${prefix}:pulls:*`)),
-      ...(await scan(connection, `${prefix}:slept:*`)),
-    ]) {
+    // Once for all families: a pattern is tried on every key of Redis.
+    for (const key of await scan(connection, `${prefix}:*`)) {
       const owner = ownerOf(key.slice(prefix.length + 1));
       if (owner) things.push({ what: 'key', name: key, ref: key, owner });
     }

@@ -53,7 +53,7 @@ export interface Place {
    * All that is this Treehouse's there. Of a preview for which `isWanted` is true it may give others' things too, where telling
    * them apart costs something: they stay in any case.
    */
-  find(isWanted: (id: PreviewId) => boolean): Promise<readonly Thing[]>;
+  find(isWanted: (id: PreviewId) => Promise<boolean>): Promise<readonly Thing[]>;
   /** Takes away one that `find` gave; nothing where it is gone already. */
   remove(thing: Thing): Promise<void>;
 }

@@ -41,9 +41,16 @@ export interface Decided {
   readonly firstSeen: ReadonlyMap<string, number>;
 }
 
-/** @param time `now` is of a clock that never jumps; both in milliseconds */
-export function decide(seen: Seen, memory: Memory, time: { readonly now: number; readonly graceMs: number }): Decided {
-  const should = standings(seen.repositories, seen.pullRequests, seen.aside);
+/**
+ * @param time `now` is of a clock that never jumps; both in milliseconds
+ * @param should where it was worked out already
+ */
+export function decide(
+  seen: Seen,
+  memory: Memory,
+  time: { readonly now: number; readonly graceMs: number },
+  should: Standings = standings(seen.repositories, seen.pullRequests, seen.aside),
+): Decided {
   const things = orphans(seen, should, memory, time);
   return {
     decisions: [...unreadLines(seen), ...previewLines(seen, should, memory.isFirst), ...things.decisions],

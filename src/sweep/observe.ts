@@ -1,5 +1,5 @@
 /** Reads the whole world once: every remote's branches, all that is Treehouse's, and what is known of it. */
-import type { Branch, Commit } from '../domain/names.ts';
+import type { Branch, Commit, PreviewId } from '../domain/names.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { Place, Thing } from '../domain/sweep.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -7,31 +7,34 @@ import { timeLimit, within } from '../time-limit.ts';
 import { batches } from './batches.ts';
 import type { Seen } from './decide.ts';
 import type { SweepDeps } from './deps.ts';
-import { type RepositoryState, standings } from './standing.ts';
+import { type RepositoryState, type Standings, standings } from './standing.ts';
 
 /** A remote that takes longer to list its branches is for the next sweep. */
 const REMOTE_MS = 20_000;
 const PLACE_MS = 30_000;
 
-/** @throws where the engine, the gateway or Redis does not answer: without them nothing can be said of anything. */
-export async function observeAll(deps: SweepDeps, signal: AbortSignal): Promise<Seen> {
+/**
+ * @returns what there is, and what should be
+ * @throws where the engine, the gateway or Redis does not answer: without them nothing can be said of anything.
+ */
+export async function observeAll(
+  deps: SweepDeps,
+  signal: AbortSignal,
+): Promise<{ readonly seen: Seen; readonly should: Standings }> {
   // Whoever runs before or after all else is read may have changed it meanwhile.
   const before = deps.worker.running();
-  const [repositories, pullRequests, aside, records, inventory, routes, later] = await Promise.all([
-    batches(deps.repositories(), (one) => readHeads(deps, one, signal)),
-    deps.allPullRequests(),
-    deps.store.allAside(),
+  const wanting = readWanted(deps, signal);
+  const isWanted = async (id: PreviewId) => (await wanting).should.wanted.has(id);
+  const [{ should, ...wanted }, records, inventory, routes, later, places] = await Promise.all([
+    wanting,
     deps.store.records(),
     deps.inventory(),
     deps.gateway.routes(),
     deps.hints.later(),
+    Promise.all(deps.places.map((one) => readPlace(one, isWanted))),
   ]);
-  const { wanted } = standings(repositories, pullRequests, aside);
-  const places = await Promise.all(deps.places.map((one) => readPlace(one, (id) => wanted.has(id))));
-  return {
-    repositories,
-    pullRequests,
-    aside,
+  const seen: Seen = {
+    ...wanted,
     records,
     stacks: inventory.stacks,
     routes,
@@ -40,6 +43,17 @@ export async function observeAll(deps: SweepDeps, signal: AbortSignal): Promise<
     running: new Set([...before, ...deps.worker.running()]),
     later,
   };
+  return { seen, should };
+}
+
+/** What should be, and from what that is known. */
+async function readWanted(deps: SweepDeps, signal: AbortSignal) {
+  const [repositories, pullRequests, aside] = await Promise.all([
+    batches(deps.repositories(), (one) => readHeads(deps, one, signal)),
+    deps.allPullRequests(),
+    deps.store.allAside(),
+  ]);
+  return { repositories, pullRequests, aside, should: standings(repositories, pullRequests, aside) };
 }
 
 /** The branches of a remote, or why they are not known. */

@@ -21,7 +21,7 @@ export function registryPlace(registry: Registry, instance: string): Place {
         const id = previewIn(tag);
         if (!id) return [];
         const name = `${path}:${tag}`;
-        if (!isWanted(id)) {
+        if (!(await isWanted(id))) {
           const maker = before.get(name) ?? (await registry.labels(path, tag))?.[LABEL.instance] ?? '';
           now.set(name, maker);
           if (maker !== instance) return [];

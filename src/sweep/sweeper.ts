@@ -28,9 +28,10 @@ export function startSweeping(deps: SweepDeps, options: SweeperOptions): Sweeper
 
   async function once(dryRun: boolean): Promise<SweepReport> {
     over.signal.throwIfAborted();
-    const seen = await observeAll(deps, over.signal);
+    const { seen, should } = await observeAll(deps, over.signal);
     // Not the time of day: a clock that jumps would end every grace.
-    const { decisions, firstSeen } = decide(seen, memory, { now: performance.now(), graceMs: options.graceMs });
+    const time = { now: performance.now(), graceMs: options.graceMs };
+    const { decisions, firstSeen } = decide(seen, memory, time, should);
     if (dryRun) return { dryRun, lines: decisions.map(lineOf) };
     const lines = await carryOut(deps, decisions, over.signal);
     const isHinted = lines.every((one) => one.action !== 'hint' || one.failed === undefined);

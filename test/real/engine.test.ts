@@ -11,6 +11,7 @@ import { connectEngine, dockerEngine } from '../../src/adapters/engine.ts';
 import { engineBuilder } from '../../src/adapters/engine-build.ts';
 import { containerMaker } from '../../src/adapters/engine-create.ts';
 import { engineInventory } from '../../src/adapters/engine-inventory.ts';
+import { labelled } from '../../src/adapters/engine-labels.ts';
 import { engineResidents } from '../../src/adapters/engine-residents.ts';
 import { createRegistry } from '../../src/adapters/registry.ts';
 import { bridgeName, labelsFor } from '../../src/domain/compose-file.ts';
@@ -29,6 +30,7 @@ const IMAGE = 'busybox:latest';
 const never = new AbortController().signal;
 
 const docker = connectEngine(undefined);
+const inventoryOf = (instance: string) => engineInventory(() => labelled(docker, [`${LABEL.instance}=${instance}`]))();
 const engine = dockerEngine(docker, INSTANCE);
 
 function keyOf(branch: string) {
@@ -153,7 +155,7 @@ describe('what runs', () => {
     expect(await engine.container('0'.repeat(64))).toBeUndefined();
 
     // All at once, it is the same.
-    const { stacks, things } = await engineInventory(docker, INSTANCE)();
+    const { stacks, things } = await inventoryOf(INSTANCE);
     const sorted = ({ containers, ...rest }: ObservedStack) => ({
       ...rest,
       containers: [...containers].sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -166,14 +168,14 @@ describe('what runs', () => {
       ['network', front, { kind: 'preview', id: preview.id, key: preview }],
       ['volume', volume, { kind: 'preview', id: preview.id, key: preview }],
     ]);
-    expect(await engineInventory(docker, `${INSTANCE}-stranger`)()).toEqual({ stacks: new Map(), things: [] });
+    expect(await inventoryOf(`${INSTANCE}-stranger`)).toEqual({ stacks: new Map(), things: [] });
   });
 
   it('is not led astray by labels that no Treehouse wrote', async () => {
     const id = await create('true', { labels: { [LABEL.preview]: '../x', [LABEL.port]: 'http', [LABEL.host]: 'x' } });
     await create('true', { labels: { [LABEL.repository]: 'nonsense' } });
     expect(await engine.previews()).toEqual([]);
-    const { things } = await engineInventory(docker, INSTANCE)();
+    const { things } = await inventoryOf(INSTANCE);
     expect(things.map((one) => one.owner)).toEqual([{ kind: 'preview', id: preview.id }, { kind: 'nobody' }]);
     expect(await engine.container(id)).toMatchObject({ exposed: undefined });
     // So Treehouse says of a container that it is not reached.
@@ -188,7 +190,7 @@ describe('what runs', () => {
     const check = { Test: ['CMD', test], Interval: 100_000_000, Retries: 1, StartPeriod: 0 };
     const id = await run('sleep 60', { options: { Healthcheck: check } });
     await vi.waitFor(async () => expect((await engine.container(id))?.health).toBe(health), { timeout: 20_000 });
-    const { stacks } = await engineInventory(docker, INSTANCE)();
+    const { stacks } = await inventoryOf(INSTANCE);
     expect(stacks.get(preview.id)?.containers).toMatchObject([{ id, running: true, health }]);
   });
 
@@ -206,7 +208,7 @@ describe('what runs', () => {
         }),
       { timeout: 30_000 },
     );
-    const { stacks } = await engineInventory(docker, INSTANCE)();
+    const { stacks } = await inventoryOf(INSTANCE);
     expect(stacks.get(preview.id)?.containers).toMatchObject([{ id, running: false, restarting: false, exitCode: 7 }]);
   });
 
@@ -224,7 +226,7 @@ describe('what runs', () => {
     await engine.pause(id);
     await engine.pause(id);
     expect(await engine.container(id)).toMatchObject({ running: false, restarting: false, isPaused: true });
-    const { stacks } = await engineInventory(docker, INSTANCE)();
+    const { stacks } = await inventoryOf(INSTANCE);
     expect(stacks.get(preview.id)?.containers).toMatchObject([{ id, running: false, isPaused: true }]);
     await engine.start(id);
     expect(await engine.container(id)).toMatchObject({ running: true });

@@ -149,7 +149,7 @@ describe('links', () => {
     await sharing.share({ preview, expiresAt: 2_000, by: 'ada' });
     await sharing.share({ preview, expiresAt: 3_000, by: 'bob' });
     const place = linksPlace(sharing);
-    const things = await place.find(() => false);
+    const things = await place.find(async () => false);
     expect(things).toEqual([
       { what: 'link', name: `links to ${preview}`, ref: preview, owner: { kind: 'preview', id: preview } },
     ]);

@@ -184,7 +184,7 @@ describe("the registry's tags", () => {
       },
       'me',
     );
-    const find = async () => (await place.find((id) => id === keyOf('main').id)).map((one) => one.name);
+    const find = async () => (await place.find(async (id) => id === keyOf('main').id)).map((one) => one.name);
     expect(await find()).toEqual(['acme/shop/web:main--shop.1', 'acme/shop/web:gone--shop.1']);
     expect(asked).toEqual(['gone--shop.1', 'gone--shop.2', 'gone--shop.3', 'v1.2']);
     expect(await find()).toHaveLength(2);
