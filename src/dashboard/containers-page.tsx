@@ -15,7 +15,7 @@ export function ContainersPage({
     <>
       <h1>Containers of {id}</h1>
       <div
-        {...{ id: 'containers', 'hx-get': at, 'hx-select': '#containers', 'hx-swap': 'outerHTML' }}
+        {...{ id: 'containers', 'hx-get': at, 'hx-select': '#containers', 'hx-swap': 'outerHTML ignoreTitle:true' }}
         hx-trigger="every 5s"
       >
         {containers.length === 0 ? (

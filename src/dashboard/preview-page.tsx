@@ -106,7 +106,12 @@ export function PreviewPage({
       <section class="card" aria-labelledby="containers-title">
         <h2 id="containers-title">Containers</h2>
         <div
-          {...{ id: 'containers', 'hx-get': `${at}/containers`, 'hx-select': '#containers', 'hx-swap': 'outerHTML' }}
+          {...{
+            id: 'containers',
+            'hx-get': `${at}/containers`,
+            'hx-select': '#containers',
+            'hx-swap': 'outerHTML ignoreTitle:true',
+          }}
           hx-trigger="load"
         >
           <p>

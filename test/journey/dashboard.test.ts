@@ -109,6 +109,8 @@ it.each(['desk', 'phone'] as const)('redeploys, sleeps, wakes and takes down by 
   const state = page.locator('#facts .state');
   const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
   await page.locator('#containers').getByText('running').waitFor();
+  // Not that of the page of containers, from which this part came.
+  expect(await page.title()).toBe(`${branch} · Treehouse`);
   await shoot(page, `journey-${size}-preview`);
 
   await press('Redeploy');
