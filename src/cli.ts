@@ -31,6 +31,7 @@ import { repositoryCommands } from './terminal/repositories.ts';
 import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
 import { tokenCommands } from './terminal/tokens.ts';
+import { trailCommand } from './terminal/trail.ts';
 import { type Client, createClient } from './web/client.ts';
 
 const { env } = process;
@@ -149,6 +150,8 @@ linkCommand(program, {
   say: (text) => console.error(text),
   now: Date.now,
 });
+
+trailCommand(program, { client, print: (text) => console.log(text) });
 
 passwordCommands(program, {
   client,

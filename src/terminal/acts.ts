@@ -52,10 +52,11 @@ export function previewCommands(program: Command, { client, print, confirm }: Ac
   for (const [name, { what, said, lost }] of Object.entries(ACTS) as [PreviewAct, Act][]) {
     const command = program.command(name).argument('<preview>', 'its id, as status shows it').description(what);
     if (lost) command.option('-y, --yes', 'do not ask');
-    command.action(async (id: string, options: { readonly yes?: boolean }) => {
+    command.option('--json', 'for a program');
+    command.action(async (id: string, options: { readonly yes?: boolean; readonly json?: boolean }) => {
       if (lost) await confirm(lost(id), options.yes === true);
       await client().act(name, id);
-      print(said(id));
+      print(options.json === true ? JSON.stringify({ act: name, preview: id }) : said(id));
     });
   }
 }

@@ -18,21 +18,31 @@ export function passwordCommands(program: Command, { client, input, print, say }
   password
     .command('set')
     .argument('<repository>', 'owner/name')
+    .option('--json', 'for a program')
     .description('set or replace it; it is read from standard input, or asked for')
-    .action(async (text: string) => {
+    .action(async (text: string, options: { readonly json?: boolean }) => {
       const repository = repositoryName(text);
       const value = await readValue(input, say);
       await client().setPassword(repository, value.toString('utf8'));
-      print(`the password of ${repository} is set; whoever came in by another is asked again`);
+      print(
+        options.json === true
+          ? JSON.stringify({ repository, hasPassword: true })
+          : `the password of ${repository} is set; whoever came in by another is asked again`,
+      );
     });
 
   password
     .command('clear')
     .argument('<repository>', 'owner/name')
+    .option('--json', 'for a program')
     .description('forget it: links alone open its previews then')
-    .action(async (text: string) => {
+    .action(async (text: string, options: { readonly json?: boolean }) => {
       const repository = repositoryName(text);
       await client().clearPassword(repository);
-      print(`${repository} has no password any more`);
+      print(
+        options.json === true
+          ? JSON.stringify({ repository, hasPassword: false })
+          : `${repository} has no password any more`,
+      );
     });
 }

@@ -66,11 +66,14 @@ export function repositoryCommands(program: Command, { client, print, confirm }:
     .command('remove')
     .argument('<owner/name>')
     .option('-y, --yes', 'do not ask')
+    .option('--json', 'for a program')
     .description('take out a repository that was added; its previews go')
-    .action(async (name: string, options: { readonly yes?: boolean }) => {
+    .action(async (name: string, options: { readonly yes?: boolean; readonly json?: boolean }) => {
       await confirm(`The previews of ${name} go, with their data.`, options.yes === true);
       await client().removeRepository(name);
-      print(`${name} is out; its previews are being removed`);
+      print(
+        options.json === true ? JSON.stringify({ removed: name }) : `${name} is out; its previews are being removed`,
+      );
     });
 }
 

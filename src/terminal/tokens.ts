@@ -63,10 +63,11 @@ export function tokenCommands(program: Command, { client, print, say, now }: Tok
   token
     .command('revoke')
     .argument('<id>', 'as the list shows it')
+    .option('--json', 'for a program')
     .description('end a token at once')
-    .action(async (id: string) => {
+    .action(async (id: string, options: { readonly json?: boolean }) => {
       await client().revokeToken(id);
-      print(`${id} is no token any more`);
+      print(options.json === true ? JSON.stringify({ revoked: id }) : `${id} is no token any more`);
     });
 }
 

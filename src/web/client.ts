@@ -5,6 +5,7 @@ import type { PreviewAct } from '../api/previews.ts';
 import type { RepositoryView } from '../api/repositories.ts';
 import type { PreviewView } from '../api/schemas.ts';
 import type { NewToken, TokenView } from '../api/tokens.ts';
+import type { TrailView } from '../api/trail.ts';
 import type { BuildEvent } from '../domain/events.ts';
 import type { SweepReport } from '../domain/sweep.ts';
 import { TreehouseError } from '../errors.ts';
@@ -29,6 +30,8 @@ export interface Client {
   revokeLink(preview: string, id: string): Promise<void>;
   setPassword(repository: string, password: string): Promise<void>;
   clearPassword(repository: string): Promise<void>;
+  /** The newest entries, newest first. */
+  trail(count: number): Promise<readonly TrailView[]>;
 }
 
 export interface EventPage {
@@ -110,6 +113,7 @@ export function createClient(options: { readonly url: string; readonly token: st
     revokeLink: (preview, id) => call('DELETE', `${at(preview)}/links/${encodeURIComponent(id)}`),
     setPassword: (repository, password) => call('PUT', `${repositoryAt(repository)}/password`, { body: { password } }),
     clearPassword: (repository) => call('DELETE', `${repositoryAt(repository)}/password`),
+    trail: async (count) => (await call<{ entries: TrailView[] }>('GET', `/api/v1/trail?limit=${count}`)).entries,
   };
 }
 
