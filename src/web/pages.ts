@@ -65,7 +65,7 @@ export function pageFor(input: PageInput): Page {
         retryAfter: 2,
         title: titleOf(record),
         detail: `The preview of ${branch} is not ready yet: ${record.reason}.`,
-        more: html`${about}${stageList(record)}${waitSection(record)}<p>This page looks again by itself.</p>${logSection(tail)}`,
+        more: html`${about}${stageList(record)}${waitSection(record)}<p>This page looks again by itself.</p>${logSection(isUnderWay(record) ? tail : [])}`,
       });
     case 'asleep':
     case 'waking':
@@ -114,9 +114,14 @@ function titleOf({ state, attempt }: PreviewRecord): string {
   return attempt?.resets ? 'Its data is made anew' : 'The house is being built';
 }
 
+/** What an earlier build did says nothing of the one that is waited for. */
+function isUnderWay({ attempt }: PreviewRecord): boolean {
+  return attempt !== undefined && attempt.outcome === undefined;
+}
+
 function stageList(record: PreviewRecord): Markup {
   const { attempt } = record;
-  if (!attempt) return html``;
+  if (!attempt || !isUnderWay(record)) return html``;
   const items = STAGES.flatMap((stage) => {
     const one = attempt.stages[stage];
     if (!one) return [html`<li class="todo">${stage}</li>`];

@@ -140,6 +140,10 @@ describe('a page', () => {
     );
     expect(body).toContain('<pre tabindex="0">red\ntwo</pre>');
     expect(pageFor(input({ record: record('building') })).body).not.toContain('<pre');
+    // Of a build before.
+    const ended = { ...attempt, outcome: 'superseded' } as const;
+    const waits = pageFor(input({ record: record('waiting', { attempt: ended }), tail: ['old'] })).body;
+    expect(waits).not.toMatch(/checkout|old/);
   });
 });
 
