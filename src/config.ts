@@ -4,6 +4,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { adminLabel, doorFaults } from './config/door.ts';
+import { githubSettings } from './config/github.ts';
 import { pairs, type RepositoryDefaults, resolveRepositories } from './config/repositories.ts';
 import {
   fileSchema,
@@ -20,6 +21,7 @@ import type { BuildLimits } from './domain/isolation.ts';
 import type { Repository } from './domain/ports.ts';
 import type { ShipTo } from './domain/shipping.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import type { GitHubSettings } from './github/settings.ts';
 import type { ConfiguredVault } from './secrets/vault.ts';
 
 /** Processes of all build steps together: many a compiler's, and fewer than a host has. */
@@ -78,6 +80,8 @@ export interface Config {
   readonly adminToken: string | undefined;
   /** Where secrets of the form `vault:path#key` are. */
   readonly vault: ConfiguredVault | undefined;
+  /** Where GitHub is and who Treehouse is there; undefined: nobody, and nothing is said or asked there. */
+  readonly github: GitHubSettings | undefined;
   /** PATH for the programs that Treehouse runs. */
   readonly path: string;
   /** The user's home, where the docker CLI keeps plugins. */
@@ -130,6 +134,15 @@ export function readConfig(input: ConfigInput): Config {
   const webhookSecret = secret(env, 'TREEHOUSE_WEBHOOK_SECRET', faults);
   const adminToken = secret(env, 'TREEHOUSE_ADMIN_TOKEN', faults);
   const vault = vaultSettings(env, file.vaultAddr, faults);
+  const github = githubSettings(
+    {
+      apiUrl: env.GITHUB_API_URL || undefined,
+      token: secret(env, 'GITHUB_TOKEN', faults),
+      appId: env.GITHUB_APP_ID || undefined,
+      privateKey: secret(env, 'GITHUB_PRIVATE_KEY', faults),
+    },
+    faults,
+  );
   if (parsed.data) faults.push(...doorFaults({ ...parsed.data, adminToken }));
   if (!parsed.success || faults.length > 0) throw faulty(faults);
   const settings = parsed.data;
@@ -186,6 +199,7 @@ export function readConfig(input: ConfigInput): Config {
     webhookSecret,
     adminToken,
     vault,
+    github,
     path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     userHome: env.HOME ?? '/nonexistent',
   });
