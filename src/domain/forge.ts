@@ -2,6 +2,7 @@
  * Where a repository's pull requests are, and where people read what became of them: GitHub, or another forge one adapter later.
  * Whatever is said twice is said once: each of these may be repeated after a crash.
  */
+import { type FaultKind, TreehouseError } from '../errors.ts';
 import type { Branch, Commit, RepositoryName } from './names.ts';
 
 /** A pull request that is open. */
@@ -60,11 +61,34 @@ export interface ForgeCredentials {
   readonly password: string;
 }
 
+export interface CredentialsAsked {
+  readonly signal: AbortSignal;
+  /** What the forge's host has just not taken: a new one is asked for, whatever is kept. */
+  readonly refused?: ForgeCredentials;
+}
+
+/** `forge-failed`, with when it may be tried again. */
+export class ForgeFault extends TreehouseError {
+  /** Milliseconds since the epoch: sooner the forge would refuse it; undefined where it said nothing of that. */
+  readonly retryAt: number | undefined;
+
+  constructor(message: string, options: { kind: FaultKind; retryAt?: number | undefined }) {
+    super('forge-failed', message, { kind: options.kind });
+    this.name = 'ForgeFault';
+    this.retryAt = options.retryAt;
+  }
+}
+
 /**
- * @throws each, {@link TreehouseError} `forge-failed`: transient where it may work later (away, limited, slow), terminal where the
- * credentials lack a permission or the thing is not there.
+ * @throws each, {@link ForgeFault}: transient where it may work later (away, limited, slow), terminal where the credentials lack a
+ * permission or the thing is not there; and what `signal` was aborted with.
  */
 export interface Forge {
+  /** Of the URLs that people clone from, `github.com`, with its port where it has one: the only one that is given credentials. */
+  readonly host: string;
+  /** By which git reads a repository now, and nothing else where the forge can narrow them so. */
+  credentials(repository: RepositoryName, how: CredentialsAsked): Promise<ForgeCredentials>;
+
   /** Every open pull request of a repository, those from forks too. */
   pullRequests(repository: RepositoryName, signal: AbortSignal): Promise<readonly OpenPullRequest[]>;
   /** The paths that a commit changed against where it left the base; undefined where there are too many to be told. */
@@ -83,7 +107,7 @@ export interface Forge {
     environment: string,
     signal: AbortSignal,
   ): Promise<readonly ForgeDeployment[]>;
-  /** Makes one that is transient and no production. */
+  /** Makes one that is transient and no production. Others of its environment stay as they are: the forge ends none of them. */
   deploy(
     repository: RepositoryName,
     of: { readonly environment: string; readonly commit: Commit; readonly description: string },
@@ -115,4 +139,7 @@ export interface Forge {
 
   /** Asked of the forge each time: a payload's word for it is no more than an ornament. */
   permission(repository: RepositoryName, login: string, signal: AbortSignal): Promise<ForgePermission>;
+
+  /** Ends what is under way. */
+  close(): void;
 }
