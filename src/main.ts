@@ -39,6 +39,7 @@ import { openDoors } from './doors.ts';
 import { answering, engineAnswers, idShift, remoteEngine } from './engine-side.ts';
 import { messageOf } from './errors.ts';
 import { openFront } from './front.ts';
+import { createGitHub } from './github/github.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { countedEngine, countedGateway } from './metrics/counted.ts';
@@ -201,6 +202,8 @@ async function start(
     undo.push(() => shipping.stop());
   }
 
+  const forge = config.github && createGitHub({ settings: config.github, log, now: clock.now });
+  undo.push(async () => forge?.close());
   const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });
   const secretStore = openSecretStore(config.home, clock);
   const secrets = createSecretSource({
