@@ -9,6 +9,7 @@ import { type Act, faultOf, GitHubFault, isGone, onTheWay } from './faults.ts';
 import { createKits, type Kit } from './octokit.ts';
 import type { GitHubSettings, Pace } from './settings.ts';
 import { createTokens, type Narrowed, type Token } from './tokens.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 export interface Asked {
   /** Such as `setting the status of 0123456789ab`. */
@@ -59,6 +60,11 @@ export interface ClientOptions {
 /** The most that a page holds. */
 export const PER_PAGE = 100;
 
+/** In octokit's own queue, which nobody can leave: the next one is there when the one before it is done. */
+const READS_AT_ONCE = 10;
+/** Queries too, which octokit spaces as what changes something. */
+const WRITES_AT_ONCE = 3;
+
 export function createClient({ settings, pace, now, log }: ClientOptions): GitHubClient {
   const { credentials, apiUrl } = settings;
   const closing = new AbortController();
@@ -86,6 +92,8 @@ export function createClient({ settings, pace, now, log }: ClientOptions): GitHu
   const kits = createKits({ apiUrl, pace, now, log, hide: tokens.hide });
   const app = 'appId' in credentials ? kits.make(credentials) : undefined;
   const holders = new Map<string, Kit>();
+  const reads = createTurns(READS_AT_ONCE);
+  const writes = createTurns(WRITES_AT_ONCE);
 
   function kitOf(token: Token): Kit {
     const kit = holders.get(token.holder) ?? kits.make();
@@ -140,15 +148,16 @@ export function createClient({ settings, pace, now, log }: ClientOptions): GitHu
   }
 
   /** With a token of the repository; with a new one, once, where it is not taken. */
-  function withToken<T>(asked: Asked, work: (octokit: Octokit, how: object) => Promise<T>): Promise<T> {
+  function withToken<T>(asked: Asked, turns: Turns, work: (octokit: Octokit, how: object) => Promise<T>): Promise<T> {
     return bounded(asked, asked.signal, async (signal) => {
       const send = async (token: Token): Promise<T> => {
         const kit = kitOf(token);
         const request = { signal, ...(asked.once ? { retries: 0 } : {}) };
         try {
-          return await work(kit.octokit, { headers: { authorization: `token ${token.token}` }, request });
+          const how = { headers: { authorization: `token ${token.token}` }, request };
+          return await turns.take(signal, () => work(kit.octokit, how));
         } catch (error) {
-          throw said(error, asked, kit);
+          throw signal.aborted ? error : said(error, asked, kit);
         }
       };
       const tokenOf = (how: { readonly refused?: string }) =>
@@ -168,7 +177,8 @@ export function createClient({ settings, pace, now, log }: ClientOptions): GitHu
     ask(route, parameters, asked) {
       const of = String(route).includes('{owner}') ? ownerAndRepo(asked.repository) : {};
       const all = { ...of, ...parameters };
-      return withToken(asked, (octokit, how) => octokit.request(String(route), { ...all, ...how })) as never;
+      const turns = String(route).startsWith('GET ') ? reads : writes;
+      return withToken(asked, turns, (octokit, how) => octokit.request(String(route), { ...all, ...how })) as never;
     },
     async *pages(route, parameters, asked) {
       for (let page = 1; ; page += 1) {
@@ -179,7 +189,8 @@ export function createClient({ settings, pace, now, log }: ClientOptions): GitHu
     },
     query(text, variables, asked) {
       const { owner, repo } = ownerAndRepo(asked.repository);
-      return withToken(asked, (octokit, how) => octokit.graphql(text, { owner, name: repo, ...variables, ...how }));
+      const all = { owner, name: repo, ...variables };
+      return withToken(asked, writes, (octokit, how) => octokit.graphql(text, { ...all, ...how }));
     },
     askAsApp(route, parameters, { act, signal }) {
       const what = { act, repository: undefined };

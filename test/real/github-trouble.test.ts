@@ -122,6 +122,26 @@ describe('limits of GitHub', () => {
     for (const gap of gaps('issues/create-comment')) expect(gap).toBeGreaterThan(300);
   });
 
+  it('let everybody have a turn in the end, where more wait than there is time for', async () => {
+    const { github, shop, open } = await setStage({ as: 'user' });
+    await open(github.asUser()).report(SHOP, HEAD, STATUS, never);
+    const forge = open(github.asUser(), { writeMs: 100, actMs: 800 });
+    const commits = Array.from({ length: 24 }, (_, index) => commitId(index.toString(16).padStart(40, '0')));
+    let late = 0;
+    const done = async (commit: (typeof commits)[0]): Promise<void> => {
+      try {
+        await forge.report(SHOP, commit, STATUS, never);
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'forge-failed', kind: 'transient', retryAt: expect.any(Number) });
+        late += 1;
+        await done(commit);
+      }
+    };
+    await Promise.all(commits.map(done));
+    expect(late).toBeGreaterThan(0);
+    expect(new Set(shop.statuses.map((one) => one.commit))).toEqual(new Set([HEAD, ...commits]));
+  });
+
   it('of comments in an hour are kept', async () => {
     const { github, shop, open } = await setStage({ as: 'user' });
     const forge = open(github.asUser(), { commentsPerHour: 3 });
