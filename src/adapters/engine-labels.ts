@@ -75,7 +75,14 @@ export function networkOf(one: Docker.NetworkInspectInfo): ObservedNetwork {
     key: one.Labels?.[LABEL.network] ?? '',
     role: one.Labels?.[LABEL.role] === 'test' ? 'test' : 'app',
     ...(services === '' ? {} : { services: services.split(' ') }),
+    ...loginIn(one.Labels?.[LABEL.login]),
   };
+}
+
+function loginIn(label: string | undefined): Pick<ObservedNetwork, 'login'> {
+  if (label === undefined) return {};
+  // Only Treehouse sets labels with its prefix.
+  return { login: JSON.parse(label) as readonly string[] };
 }
 
 export function volumeOf(one: {

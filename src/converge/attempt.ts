@@ -20,7 +20,7 @@ import { observeDesired, type World } from './observe.ts';
 import { type Planned, planStack } from './plan.ts';
 import { pushImages } from './push.ts';
 import { clearOut } from './reset.ts';
-import { routeTo } from './route.ts';
+import { type Reached, routeTo } from './route.ts';
 import { fetchSecrets, sweepSecrets } from './secrets.ts';
 import { runSeeds } from './seed.ts';
 import { type Started, startStack } from './start.ts';
@@ -77,7 +77,8 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
   } finally {
     stopWatching();
   }
-  await run.emit({ type: 'build.live', commit: run.commit, urls: served.urls, ms: deps.clock.now() - run.startedAt });
+  const ms = deps.clock.now() - run.startedAt;
+  await run.emit({ type: 'build.live', commit: run.commit, ...served.reached, ...loginOf(served.plan), ms });
   // From here on nothing is taken back: what fails below is done by the next look.
   const now = { build: run.build, containers: served.started.containers, images: namesOf(served.images) };
   await retire(deps, input.preview, input.repository, now, hurry);
@@ -90,9 +91,14 @@ function namesOf(images: Images): ReadonlySet<string> {
 }
 
 interface Served {
+  readonly plan: Planned;
   readonly started: Started;
   readonly images: Images;
-  readonly urls: readonly string[];
+  readonly reached: Reached;
+}
+
+function loginOf({ stack: { login } }: Planned): { readonly login?: readonly string[] } {
+  return login ? { login } : {};
 }
 
 /** What a build stands on. */
@@ -180,8 +186,8 @@ async function afterPlan(
 
   run.signal.throwIfAborted();
   on.commitToRoute();
-  const urls = await run.stage('route', () => routeTo(deps, run, started.containers));
-  return { started, images, urls };
+  const reached = await run.stage('route', () => routeTo(deps, run, started.containers));
+  return { plan, started, images, reached };
 }
 
 async function seeded(deps: ConvergeDeps, run: BuildRun, started: Started): Promise<Started> {
@@ -269,7 +275,8 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
     );
   }
   if (code === 'superseded' || code === 'stopped') {
-    await run.emit({ type: 'build.superseded', message, ms: ms() });
+    const again = code === 'stopped' ? ({ again: true } as const) : {};
+    await run.emit({ type: 'build.superseded', message, ms: ms(), ...again });
     return { kind: 'again', cause: message, afterMs: 0 };
   }
   if (!(error instanceof TreehouseError))

@@ -6,13 +6,13 @@ import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
 type Deps = Pick<ConvergeDeps, 'engine' | 'instance' | 'walls'>;
-type Wanted = Pick<Stack, 'networks' | 'idle' | 'services'>;
+type Wanted = Pick<Stack, 'networks' | 'idle' | 'login' | 'services'>;
 /** Key of the compose file → the engine's name. */
 export type Networks = ReadonlyMap<string, string>;
 
 /** Makes them, behind the walls. @throws `networks-exhausted` */
 export async function makeNetworks(deps: Deps, run: BuildRun, wanted: Wanted, role: 'app' | 'test'): Promise<Networks> {
-  const { networks, idle } = wanted;
+  const { networks, idle, login } = wanted;
   const services = wanted.services.map((one) => one.name).join(' ');
   const names = new Map(Object.keys(networks).map((key) => [key, networkName(run, role, key)]));
   await Promise.all([
@@ -28,6 +28,7 @@ export async function makeNetworks(deps: Deps, run: BuildRun, wanted: Wanted, ro
           [LABEL.network]: key,
           ...(role === 'app' ? { [LABEL.services]: services } : {}),
           ...(idle === undefined ? {} : { [LABEL.idle]: String(idle) }),
+          ...(login === undefined ? {} : { [LABEL.login]: JSON.stringify(login) }),
         }),
       }),
     ),

@@ -5,24 +5,32 @@ import { TreehouseError } from '../errors.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
 
-/** @returns the URLs, the main one first. */
+/** @returns what is reached now. */
 export async function routeTo(
   deps: Pick<ConvergeDeps, 'gateway' | 'urlOf'>,
   run: BuildRun,
   containers: readonly ObservedContainer[],
-): Promise<readonly string[]> {
+): Promise<Reached> {
   const routes = routesTo(run.preview, run.build, containers);
   if (!routes.some((one) => one.host === run.preview.id)) {
     throw new TreehouseError('route-failed', 'the exposed container has no address', { kind: 'transient' });
   }
   await deps.gateway.setRoutes(run.preview.id, routes);
-  return urlsOf(
+  const hosts = new Set(routes.map((one) => one.host));
+  return reachedAt(
     deps,
-    routes.map((one) => one.host),
+    containers.filter(({ exposed }) => exposed && hosts.has(exposed.host)),
   );
 }
 
-/** URLs of host labels; a preview's own host, which is the shortest, comes first. */
-export function urlsOf(deps: Pick<ConvergeDeps, 'urlOf'>, hosts: readonly string[]): readonly string[] {
-  return [...hosts].sort((a, b) => a.length - b.length || (a < b ? -1 : 1)).map((host) => deps.urlOf(host));
+/** URLs and the services behind them; a preview's own host, which is the shortest, comes first. */
+export interface Reached {
+  readonly urls: readonly string[];
+  readonly services: readonly string[];
+}
+
+export function reachedAt(deps: Pick<ConvergeDeps, 'urlOf'>, containers: readonly ObservedContainer[]): Reached {
+  const shown = containers.flatMap(({ service, exposed }) => (exposed ? [{ service, host: exposed.host }] : []));
+  shown.sort((a, b) => a.host.length - b.host.length || (a.host < b.host ? -1 : 1));
+  return { urls: shown.map(({ host }) => deps.urlOf(host)), services: shown.map(({ service }) => service) };
 }

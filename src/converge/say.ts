@@ -2,7 +2,7 @@
 import type { LiveBuild } from '../domain/live.ts';
 import type { PreviewKey, PreviewRecord, PreviewState } from '../domain/preview.ts';
 import type { ConvergeDeps } from './deps.ts';
-import { urlsOf } from './route.ts';
+import { reachedAt } from './route.ts';
 
 export interface Said {
   readonly state: PreviewState;
@@ -28,9 +28,7 @@ export async function sayOfLive(
     cause,
     ...(unwoken ? { unwoken } : {}),
     serving: { build: live.build, commit: live.commit, since: record?.serving?.since ?? at },
-    urls: urlsOf(
-      deps,
-      live.containers.flatMap((one) => (one.exposed ? [one.exposed.host] : [])),
-    ),
+    ...reachedAt(deps, live.containers),
+    ...(live.login ? { login: live.login } : {}),
   });
 }

@@ -17,6 +17,14 @@ interface OfBuild extends Base {
   readonly build: BuildId;
 }
 
+/** What is told of URLs beside them; absent in events that were written before. */
+export interface Shown {
+  /** Whose they are, in their order. */
+  readonly services?: readonly string[];
+  /** How to sign in, as the compose file says it: a line each. */
+  readonly login?: readonly string[];
+}
+
 export type BuildEvent =
   | (OfBuild & {
       readonly type: 'build.started';
@@ -38,7 +46,7 @@ export type BuildEvent =
       readonly commit: Commit;
       readonly urls: readonly string[];
       readonly ms: number;
-    })
+    } & Shown)
   | (OfBuild & {
       readonly type: 'build.failed';
       readonly stage: Stage;
@@ -47,7 +55,13 @@ export type BuildEvent =
       readonly message: string;
       readonly ms: number;
     })
-  | (OfBuild & { readonly type: 'build.superseded'; readonly message: string; readonly ms: number })
+  | (OfBuild & {
+      readonly type: 'build.superseded';
+      readonly message: string;
+      readonly ms: number;
+      /** Set where the same commit is built again: Treehouse stopped. */
+      readonly again?: true;
+    })
   | (Base & { readonly type: 'preview.removing'; readonly cause: string })
   | (Base & { readonly type: 'preview.removed'; readonly cause: string; readonly ms: number })
   /** The world was found to be so, with no build: after a restart, a repair or a wiped history. */
@@ -59,7 +73,7 @@ export type BuildEvent =
       readonly urls: readonly string[];
       /** Where it could not be woken: the last lines of what did not come up. */
       readonly unwoken?: readonly string[];
-    })
+    } & Shown)
   /** Nobody used it for long: when it goes; absent where somebody did, or pinned it. */
   | (Base & { readonly type: 'preview.expiring'; readonly expiresAt?: number })
   /** It cannot be built or woken yet; said again whenever that changes. */

@@ -27,6 +27,8 @@ export const LABEL = {
   services: 'treehouse.services',
   /** On networks of a build whose compose file says after how long it sleeps: milliseconds. */
   idle: 'treehouse.idle',
+  /** On networks of a build whose compose file says how to sign in: its lines as JSON. */
+  login: 'treehouse.login',
   /** On containers, volumes and marks of a build that runs seeds: its id. See domain/seed.ts. */
   seed: 'treehouse.seed',
 } as const;

@@ -13,6 +13,8 @@ export interface LiveBuild {
   readonly containers: readonly ObservedContainer[];
   /** Services of which nothing is there: somebody removed their containers. */
   readonly missing: readonly string[];
+  /** How to sign in; absent where its compose file says nothing of it. */
+  readonly login?: readonly string[];
 }
 
 /**
@@ -42,7 +44,8 @@ export function liveBuild(stack: ObservedStack, routes: readonly Route[]): LiveB
   if (build === undefined || own === undefined) return undefined;
   const containers = containersOf(build);
   const there = new Set(containers.map((one) => one.service));
-  return { build, commit: own.commit, containers, missing: (own.services ?? []).filter((one) => !there.has(one)) };
+  const missing = (own.services ?? []).filter((one) => !there.has(one));
+  return { build, commit: own.commit, containers, missing, ...(own.login ? { login: own.login } : {}) };
 }
 
 /** The routes that lead to a build's exposed containers as they are now. */

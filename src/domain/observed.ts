@@ -42,6 +42,8 @@ export interface ObservedNetwork {
   readonly role: 'app' | 'test';
   /** What its build runs; absent where that was not noted. */
   readonly services?: readonly string[];
+  /** How to sign in to what its build runs; absent where nothing is said of it. */
+  readonly login?: readonly string[];
 }
 
 export interface ObservedStack {

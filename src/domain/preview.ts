@@ -1,6 +1,6 @@
 /** What is known of one branch's preview, for people; decisions are taken from observation, never from this. */
 import type { Wait } from './admission.ts';
-import type { BuildEvent, Stage } from './events.ts';
+import type { BuildEvent, Shown, Stage } from './events.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
 import { waitText } from './waiting.ts';
 
@@ -26,7 +26,7 @@ export type PreviewState =
   | 'removing'
   | 'removed';
 
-export interface PreviewRecord extends PreviewKey {
+export interface PreviewRecord extends PreviewKey, Shown {
   readonly state: PreviewState;
   /** Why it is in this state, in one sentence. */
   readonly reason: string;
@@ -36,8 +36,8 @@ export interface PreviewRecord extends PreviewKey {
   readonly serving?: { readonly build: BuildId; readonly commit: Commit; readonly since: number };
   /** URLs, the main one first. */
   readonly urls: readonly string[];
-  /** There while it waits to be built or woken; what serves goes on meanwhile. */
-  readonly wait?: Omit<Wait, 'kind'>;
+  /** There while it waits to be built (the commit) or woken; what serves goes on meanwhile. */
+  readonly wait?: Omit<Wait, 'kind'> & { readonly commit?: string };
   /** When it goes because nobody uses it, from some time before; milliseconds since the epoch. */
   readonly expiresAt?: number;
   /** The last lines of what did not come up when it was to be woken; absent once anything else became of it. */
@@ -143,12 +143,13 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
     case 'build.live':
       return withAttempt(
         {
-          ...served(record),
+          ...served(unshown(record)),
           state: 'live',
           reason: 'serves the newest commit',
           changedAt: at,
           serving: { build: event.build, commit: event.commit, since: at },
           urls: event.urls,
+          ...shownIn(event),
         },
         event.build,
         (attempt) => ({ ...attempt, outcome: 'live' }),
@@ -168,17 +169,24 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
       return withAttempt(
         { ...record, state: record.serving ? 'outdated' : 'waiting', reason: event.message, changedAt: at },
         event.build,
-        (attempt) => ({ ...attempt, outcome: 'superseded', message: event.message }),
+        (attempt) => ({
+          ...attempt,
+          outcome: 'superseded',
+          message: event.message,
+          ...(event.again ? { kind: 'transient' } : {}),
+        }),
       );
     case 'preview.removing':
       return { ...record, state: 'removing', reason: event.cause, changedAt: at };
     case 'preview.removed': {
-      const { serving: _serving, expiresAt: _expiresAt, ...rest } = record;
+      const { serving: _serving, expiresAt: _expiresAt, ...rest } = unshown(record);
       return { ...rest, state: 'removed', reason: event.cause, changedAt: at, urls: [] };
     }
     case 'preview.observed': {
-      const { serving: _serving, ...rest } = event.serving ? served(record) : record;
       const serving = event.serving;
+      const isSame = serving !== undefined && serving.build === record.serving?.build;
+      const known = isSame ? record : unshown(record);
+      const { serving: _serving, ...rest } = serving ? served(known) : known;
       return {
         ...rest,
         ...(serving ? { serving } : {}),
@@ -186,12 +194,17 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
         reason: event.cause,
         changedAt: at,
         urls: event.urls,
+        ...shownIn(event),
         ...(event.unwoken ? { unwoken: event.unwoken } : {}),
       };
     }
     case 'preview.waiting': {
-      const { position, because, aboutMs } = event;
-      const wait = { position, because, ...(aboutMs === undefined ? {} : { aboutMs }) };
+      const { position, because, aboutMs, commit } = event;
+      const wait = {
+        ...{ position, because },
+        ...(aboutMs === undefined ? {} : { aboutMs }),
+        ...(commit === undefined ? {} : { commit }),
+      };
       const state = stateOfWaiting(before, event);
       // How long it was not visited is counted from when its state changed.
       const changedAt = state === before.state ? before.changedAt : at;
@@ -211,6 +224,14 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
 
 function served({ isUnserved: _isUnserved, ...record }: PreviewRecord): PreviewRecord {
   return record;
+}
+
+function unshown({ services: _services, login: _login, ...record }: PreviewRecord): PreviewRecord {
+  return record;
+}
+
+function shownIn({ services, login }: Shown): Shown {
+  return { ...(services ? { services } : {}), ...(login ? { login } : {}) };
 }
 
 function stateOfWaiting(

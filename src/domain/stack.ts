@@ -111,6 +111,8 @@ export interface Stack {
   readonly seeds?: readonly Seed[];
   /** Milliseconds without a visit after which it asks to sleep; absent where it does not. */
   readonly idle?: number;
+  /** How to sign in, a line each; absent where the file says nothing of it. */
+  readonly login?: readonly string[];
   readonly changes: readonly Change[];
 }
 

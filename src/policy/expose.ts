@@ -1,6 +1,7 @@
 /** Which services are reached from outside, and what `x-treehouse` says of it. */
 import type { Exposure, StackService } from '../domain/stack.ts';
 import { readIdle } from './idle.ts';
+import { readLogin } from './login.ts';
 import type { Notes } from './notes.ts';
 import { asArray, isRecord } from './sources.ts';
 
@@ -12,6 +13,8 @@ export interface Extension {
   readonly seed: unknown;
   /** See idle.ts. */
   readonly idle: number | undefined;
+  /** See login.ts. */
+  readonly login: readonly string[] | undefined;
 }
 
 const KEYS = new Set(['expose', 'test', 'idle', 'seed', 'tests', 'login']);
@@ -38,6 +41,7 @@ export function readExtension(raw: unknown, notes: Notes): Extension {
     tests: tests === 'report' ? 'report' : 'gate',
     seed: section.seed,
     idle: readIdle(section.idle, notes),
+    login: readLogin(section.login, notes),
   };
 }
 

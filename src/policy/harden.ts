@@ -80,6 +80,7 @@ export async function harden(root: string, model: unknown, policy: Policy = DEFA
       exposed,
       ...(seeds.length > 0 ? { seeds } : {}),
       ...(extension.idle === undefined ? {} : { idle: extension.idle }),
+      ...(extension.login === undefined ? {} : { login: extension.login }),
       changes: notes.changes,
     },
   };

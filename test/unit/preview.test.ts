@@ -203,3 +203,29 @@ describe('what a preview took', () => {
     expect(spentUntil(live, 1_000).awake).toBe(0);
   });
 });
+
+describe('what is shown beside URLs', () => {
+  const shown = { services: ['web', 'api'], login: ['demo / demo'] };
+  const isLive = event({ type: 'build.live', build: FIRST, commit: ONE, urls: URLS, ms: 9, ...shown });
+  const of = (...events: readonly BuildEvent[]) => {
+    const { services, login } = events.reduce(transition, fresh);
+    return { services, login };
+  };
+  const none = { services: undefined, login: undefined };
+
+  it('is that of the build that serves', () => {
+    expect(of(isLive)).toEqual(shown);
+    expect(of(isLive, started(SECOND, TWO), failed(SECOND))).toEqual(shown);
+    expect(of(isLive, started(SECOND, TWO), live(SECOND, TWO))).toEqual(none);
+    expect(of(isLive, event({ type: 'preview.removed', cause: 'it was merged', ms: 3 }))).toEqual(none);
+  });
+
+  it('stays where the same build is observed, and only there', () => {
+    const observed = { type: 'preview.observed', cause: 'x', state: 'asleep', urls: URLS } as const;
+    const serving = (build: BuildId) => ({ serving: { build, commit: ONE, since: 1 } });
+    expect(of(isLive, event({ ...observed, ...serving(FIRST) }))).toEqual(shown);
+    expect(of(isLive, event({ ...observed, ...serving(SECOND) }))).toEqual(none);
+    expect(of(isLive, event(observed))).toEqual(none);
+    expect(of(event({ ...observed, ...serving(FIRST), ...shown }))).toEqual(shown);
+  });
+});
