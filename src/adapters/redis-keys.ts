@@ -33,6 +33,8 @@ export interface StoreKeys {
   readonly deep: string;
   /** Set of a preview that sleeps: ids of the containers that ran. */
   slept(preview: PreviewId): string;
+  /** Hash of a preview: what was said of it on the forge. */
+  said(preview: PreviewId): string;
   /** Hash of a branch: number of a pull request → fact as JSON. */
   pulls(repository: RepositoryName, branch: Branch): string;
   /** List: ids of the preview's builds, newest first. */
@@ -56,6 +58,7 @@ export function storeKeys(prefix: string): StoreKeys {
     resting: `${prefix}:resting`,
     deep: `${prefix}:deep`,
     slept: (preview) => `${prefix}:slept:${preview}`,
+    said: (preview) => `${prefix}:said:${preview}`,
     // Neither part can hold a colon: GitHub allows none in names, git none in branches.
     pulls: (repository, branch) => `${prefix}:pulls:${repository}:${branch}`,
     builds: (preview) => `${prefix}:builds:${preview}`,

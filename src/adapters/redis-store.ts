@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { laterFact, type PullRequestFact, type SetAside } from '../domain/desired.ts';
 import type { StoredEvent } from '../domain/events.ts';
-import type { BuildId, Commit, PreviewId } from '../domain/names.ts';
+import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Clock, Store } from '../domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -18,6 +18,8 @@ export interface StoreOptions {
   /** Of every key, so that installations and tests can share one Redis. */
   readonly prefix?: string;
   readonly limits?: Partial<WriterLimits>;
+  /** Called when something new of a branch's pull requests is noted. */
+  readonly onPullRequest?: (repository: RepositoryName, branch: Branch) => void;
 }
 
 /** The port, and what only readers of history need. */
@@ -87,15 +89,16 @@ export function openStore(options: StoreOptions): RedisStore {
     throw tooMuchAtOnce();
   }
 
-  async function notePullRequest(hash: string, fact: PullRequestFact): Promise<void> {
+  /** @returns whether it is new */
+  async function notePullRequest(hash: string, fact: PullRequestFact): Promise<boolean> {
     const field = String(fact.number);
     for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
       const text = await connection.hget(hash, field);
       const before = text === null ? undefined : factIn(text);
       const after = laterFact(before, fact);
-      if (after === before) return;
+      if (after === before) return false;
       const value = JSON.stringify(after);
-      if (await swapField(connection, hash, { field, expected: text, value })) return;
+      if (await swapField(connection, hash, { field, expected: text, value })) return true;
     }
     throw tooMuchAtOnce();
   }
@@ -134,9 +137,9 @@ export function openStore(options: StoreOptions): RedisStore {
     tail: (preview, build, count) =>
       asking(`reading the log of ${preview}`, () => tailOf(connection, keys.build(preview, build), count)),
     notePullRequest: (repository, branch, fact) =>
-      asking(`noting pull request #${fact.number} of ${repository}`, () =>
-        notePullRequest(keys.pulls(repository, branch), fact),
-      ),
+      asking(`noting pull request #${fact.number} of ${repository}`, async () => {
+        if (await notePullRequest(keys.pulls(repository, branch), fact)) options.onPullRequest?.(repository, branch);
+      }),
     pullRequests: (repository, branch) =>
       asking(`reading the pull requests of ${repository}`, async () => {
         const facts = (await connection.hvals(keys.pulls(repository, branch))).map(factIn);

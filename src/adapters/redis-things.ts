@@ -16,6 +16,7 @@ const SCAN_COUNT = 1_000;
 export function redisThings(options: { readonly redis: Connections; readonly prefix?: string }): RedisThings {
   const prefix = options.prefix ?? 'treehouse';
   const keys = storeKeys(prefix);
+  const saidOf = `${prefix}:said:`;
   const sets = [keys.redeploys, keys.resets, keys.cancels, keys.resting, keys.deep];
   const connection = options.redis.quick();
   const asking = asker(options.redis, connection);
@@ -23,7 +24,10 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
   async function find(): Promise<readonly Thing[]> {
     const things: Thing[] = [];
     // Once for all families: a pattern is tried on every key of Redis.
-    for (const key of await scan(connection, `${prefix}:*`)) {
+    const all = await scan(connection, `${prefix}:*`);
+    const kept = await stillToSay(all.filter((key) => key.startsWith(saidOf)));
+    for (const key of all) {
+      if (kept.has(key)) continue;
       const owner = ownerOf(key.slice(prefix.length + 1));
       if (owner) things.push({ what: 'key', name: key, ref: key, owner });
     }
@@ -45,6 +49,13 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
       }
     }
     return things;
+  }
+
+  /** As long as there is a record, last words may be still to be said. */
+  async function stillToSay(said: readonly string[]): Promise<ReadonlySet<string>> {
+    if (said.length === 0) return new Set();
+    const records = await connection.hmget(keys.records, ...said.map((key) => key.slice(saidOf.length)));
+    return new Set(said.filter((_, at) => records[at] !== null));
   }
 
   return {
@@ -89,10 +100,10 @@ async function scan(connection: Redis, pattern: string): Promise<readonly string
   return [...found];
 }
 
-/** Of a key without its prefix: `builds:ID`, `slept:ID`, `build:ID:BUILD` or `pulls:REPOSITORY:BRANCH`; undefined for any other. */
+/** Of a key without its prefix: `builds:ID`, `slept:ID`, `said:ID`, `build:ID:BUILD` or `pulls:REPOSITORY:BRANCH`; undefined for any other. */
 function ownerOf(key: string): Owner | undefined {
   const [family, first = '', second] = key.split(':');
-  const isOfPreview = family === 'builds' || family === 'slept';
+  const isOfPreview = family === 'builds' || family === 'slept' || family === 'said';
   if ((isOfPreview && second === undefined) || (family === 'build' && second !== undefined)) {
     const id = parsePreviewId(first);
     return id ? { kind: 'preview', id } : { kind: 'nobody' };

@@ -1,0 +1,69 @@
+/** Wires what is said on the forge: what it is told by, what it knows beside records, and where it keeps what it said. */
+import type Docker from 'dockerode';
+import { newestSizes } from './adapters/engine-sizes.ts';
+import type { Connections } from './adapters/redis-keys.ts';
+import { redisSaid } from './adapters/redis-said.ts';
+import type { RedisStore } from './adapters/redis-store.ts';
+import type { Config } from './config.ts';
+import { openDigests } from './dashboard/digests.ts';
+import type { Forge } from './domain/forge.ts';
+import { type PreviewId, previewId } from './domain/names.ts';
+import type { Clock, Repository, Store } from './domain/ports.ts';
+import type { Logger } from './log.ts';
+import { type Reporter, type ReporterDeps, startReporting } from './report/reporter.ts';
+
+export interface ReportsDeps {
+  readonly config: Pick<Config, 'adminHost'>;
+  readonly forge: Forge;
+  readonly docker: Docker;
+  readonly instance: string;
+  readonly redis: Connections;
+  readonly store: RedisStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  repositories(): readonly Repository[];
+}
+
+export interface Reports extends Pick<Reporter, 'take' | 'stop'> {
+  /** Something was heard of a branch's pull requests. */
+  heard(...of: Parameters<Store['pullRequests']>): void;
+}
+
+export function openReports(deps: ReportsDeps): Reports {
+  const { config, store, clock, repositories } = deps;
+  const book = redisSaid({ redis: deps.redis });
+  const digests = openDigests(store);
+  const reporter = startReporting({
+    ...{ forge: deps.forge, book, store, log: deps.log, now: clock.now },
+    changesOf: async (key, build) => (await digests.of(key, build)).changes,
+    sizeOf: sizesSince(() => newestSizes(deps.docker, deps.instance), clock),
+    // Without a name of its own it is on loopback, or behind a name that is not known here.
+    dashboard: config.adminHost === undefined ? undefined : `https://${config.adminHost}/`,
+  });
+  return {
+    take: reporter.take,
+    heard(name, branch) {
+      const repository = repositories().find((one) => one.name === name);
+      if (repository) reporter.look(previewId(repository.slug, branch));
+    },
+    async stop() {
+      await reporter.stop();
+      book.close();
+    },
+  };
+}
+
+/** One question for all previews, asked again only for one that serves since it was asked. */
+function sizesSince(ask: () => Promise<ReadonlyMap<PreviewId, number>>, clock: Clock): ReporterDeps['sizeOf'] {
+  let asked: { readonly at: number; readonly sizes: ReturnType<typeof ask> } | undefined;
+  return async (id, since) => {
+    if (asked === undefined || asked.at < since) {
+      const mine = { at: clock.now(), sizes: ask() };
+      asked = mine;
+      mine.sizes.catch(() => {
+        if (asked === mine) asked = undefined;
+      });
+    }
+    return (await asked.sizes).get(id);
+  };
+}
