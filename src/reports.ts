@@ -24,10 +24,14 @@ export interface ReportsDeps {
   repositories(): readonly Repository[];
 }
 
-export interface Reports extends Pick<Reporter, 'take' | 'stop'> {
+export interface Reports extends Pick<Reporter, 'take'> {
   /** Something was heard of a branch's pull requests. */
   heard(...of: Parameters<Store['pullRequests']>): void;
+  stop(): Promise<void>;
 }
+
+/** Previews that went as Treehouse was stopped by hand are told of, as far as that goes. */
+const LAST_WORDS_MS = 3_000;
 
 export function openReports(deps: ReportsDeps): Reports {
   const { config, store, clock, repositories } = deps;
@@ -47,7 +51,7 @@ export function openReports(deps: ReportsDeps): Reports {
       if (repository) reporter.look(previewId(repository.slug, branch));
     },
     async stop() {
-      await reporter.stop();
+      await reporter.stop(LAST_WORDS_MS);
       book.close();
     },
   };

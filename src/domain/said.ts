@@ -12,17 +12,20 @@ export interface SaidOfCommit {
 }
 
 export interface SaidDeployment {
-  readonly id: number;
+  /** Absent where it was asked for, and no answer came: it may be there. */
+  readonly id?: number;
   readonly commit: Commit;
   /** Absent where it was found, and what was said of it is not known. */
   readonly digest?: string;
+  /** When it was asked for; milliseconds since the epoch. */
+  readonly askedAt?: number;
 }
 
+/** As above, of a comment. */
 export interface SaidComment {
   readonly id?: number;
   readonly digest?: string;
-  /** It was asked for then, and no answer came: it may be there. Milliseconds since the epoch. */
-  readonly addingSince?: number;
+  readonly askedAt?: number;
 }
 
 export interface Said {

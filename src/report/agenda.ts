@@ -20,6 +20,8 @@ export interface Agenda {
   isUrgent(id: PreviewId): boolean;
   /** Waits, but no longer than until the end. */
   pause(ms: number): Promise<void>;
+  /** Resolves once nothing is due or under way, but after so many milliseconds at the latest. */
+  quiet(ms: number): Promise<void>;
   /** Begins nothing more, and waits for what is under way. */
   stop(): Promise<void>;
 }
@@ -96,21 +98,30 @@ export function openAgenda({ work, now, sideBySide, calmMs }: AgendaOptions): Ag
     running.add(looking);
   }
 
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      if (isOver) return resolve();
+      const end = (): void => {
+        clearTimeout(waiting);
+        pauses.delete(end);
+        resolve();
+      };
+      const waiting = setTimeout(end, ms);
+      pauses.add(end);
+    });
+  }
+
   return {
     now: (id) => note(id, true),
     soon: (id) => note(id, false),
     isUrgent: (id) => entries.get(id)?.isUrgent === true,
-    pause: (ms) =>
-      new Promise((resolve) => {
-        if (isOver) return resolve();
-        const end = (): void => {
-          clearTimeout(waiting);
-          pauses.delete(end);
-          resolve();
-        };
-        const waiting = setTimeout(end, ms);
-        pauses.add(end);
-      }),
+    pause,
+    async quiet(ms) {
+      const until = now() + ms;
+      const isBusy = () =>
+        running.size > 0 || [...entries.values()].some((one) => one.due !== undefined && one.due <= now());
+      while (isBusy() && now() < until) await pause(Math.min(QUIET_MS, until - now()));
+    },
     async stop() {
       isOver = true;
       clearTimeout(timer);
@@ -121,5 +132,6 @@ export function openAgenda({ work, now, sideBySide, calmMs }: AgendaOptions): Ag
   };
 }
 
+const QUIET_MS = 20;
 /** Entries that are kept though nothing is to be seen, for the time of their last look. */
 const REMEMBERED_MAX = 1_000;

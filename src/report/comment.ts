@@ -4,7 +4,7 @@ import { type PreviewId, shortCommit } from '../domain/names.ts';
 import type { Attempt, PreviewRecord } from '../domain/preview.ts';
 import { waitText } from '../domain/waiting.ts';
 import { builtIn, dashboardPage, type Known } from './known.ts';
-import { code, details, fence, table } from './markdown.ts';
+import { cell, code, details, fence, table } from './markdown.ts';
 import { bytes, moment, took } from './words.ts';
 
 /** By which the comment is found again; nobody sees it. */
@@ -75,7 +75,7 @@ function places({ urls, services, serving }: PreviewRecord): string {
   if (!serving || urls.length === 0) return '';
   const rows = urls
     .slice(0, 50)
-    .map((url, at) => [code(services?.[at] ?? (at === 0 ? 'preview' : ''), 63), URL.test(url) ? url : code(url)]);
+    .map((url, at) => [cell(services?.[at] ?? (at === 0 ? 'preview' : ''), 63), URL.test(url) ? url : cell(url)]);
   return table(['service', 'where'], rows);
 }
 
@@ -146,7 +146,7 @@ function changes({ changes: all }: Known): string {
   const rows: string[][] = [];
   let length = 0;
   for (const { path, message } of all) {
-    const row = [code(path, 100), code(message)];
+    const row = [cell(path, 100), cell(message)];
     length += row.join('').length;
     if (length > PART_MAX || rows.length >= 50) break;
     rows.push(row);

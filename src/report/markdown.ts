@@ -7,18 +7,22 @@ import { plain } from '../domain/plain.ts';
 const CUT = '…';
 /** Whatever is not seen, or turns or breaks the line; half a character, too. */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu;
-/** In backticks all of these are themselves, also in a cell of a table. */
-const HARMLESS = /^[^\s`|\\](?:[^`|\\]*[^\s`|\\])?$/u;
+/** Seen by nobody; between a backslash and a bar it keeps the first from making the second a part of the cell's border. */
+const BETWEEN = '\u200b';
 
-/** One line of code, for a sentence or a cell of a table; cut to `max` characters. */
+/** One line of code, for a sentence; cut to `max` characters. */
 export function code(text: string, max = 300): string {
-  const line = visible(text).replaceAll(/\s+/g, ' ').trim();
-  const kept = cut(line, max);
-  if (kept === '') return '–';
-  if (HARMLESS.test(kept)) return `\`${kept}\``;
-  // Backticks would end it and a bar the cell: as numbers they are letters to all who read it.
-  const inert = kept.replaceAll(/[^A-Za-z0-9 ]/gu, (char) => `&#${char.codePointAt(0)};`);
-  return `<code>${inert}</code>`;
+  const line = cut(visible(text).replaceAll(/\s+/g, ' ').trim(), max);
+  if (line === '') return '–';
+  // Entities would not do: addresses are looked for in what comes of them.
+  const mark = '`'.repeat(longestRun(line) + 1);
+  const room = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
+  return `${mark}${room}${line}${room}${mark}`;
+}
+
+/** The same for a cell of a table, which ends at a bar also in code. */
+export function cell(text: string, max?: number): string {
+  return code(text, max).replaceAll(/(\\*)\|/g, (_, before: string) => `${before}${before && BETWEEN}\\|`);
 }
 
 /** A block of lines that none of them ends; each is cut to `max` characters. */
@@ -26,8 +30,7 @@ export function fence(lines: readonly string[], max = 500): string {
   const body = lines
     .flatMap((line) => line.split(/\r\n|[\r\n\v\f\u0085\u2028\u2029]/))
     .map((line) => cut(visible(line), max));
-  const longest = Math.max(0, ...body.flatMap((line) => (line.match(/`+/g) ?? []).map((run) => run.length)));
-  const mark = '`'.repeat(Math.max(3, longest + 1));
+  const mark = '`'.repeat(Math.max(3, ...body.map((line) => longestRun(line) + 1)));
   return [`${mark}text`, ...body, mark].join('\n');
 }
 
@@ -44,6 +47,11 @@ export function details(summary: string, body: string): string {
 
 function visible(text: string): string {
   return plain(text).replaceAll('\t', '    ').replaceAll(UNSEEN, '');
+}
+
+/** Of backticks. */
+function longestRun(text: string): number {
+  return Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length));
 }
 
 /** By whole characters. */

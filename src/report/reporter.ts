@@ -45,8 +45,8 @@ export interface Reporter {
   take(event: BuildEvent): void;
   /** Something beside the record is new: a pull request, say. */
   look(id: PreviewId): void;
-  /** Ends what is under way; what was not said is said after the next start. */
-  stop(): Promise<void>;
+  /** Says what is to be said for at most so many milliseconds; the rest is said after the next start. */
+  stop(graceMs: number): Promise<void>;
 }
 
 const PATIENCE: ReporterPatience = { firstMs: 1_000, mostMs: 300_000, calmMs: 10_000, settlesMs: 15_000 };
@@ -196,7 +196,8 @@ export function startReporting(deps: ReporterDeps): Reporter {
       else if (haste === 'soon') agenda.soon(event.preview);
     },
     look: (id) => agenda.soon(id),
-    async stop() {
+    async stop(graceMs) {
+      await agenda.quiet(graceMs);
       over.abort();
       await Promise.all([agenda.stop(), looking]);
     },

@@ -79,30 +79,39 @@ function deploymentSaying(deps: SayDeps, input: SayInput): readonly Saying[] {
   return [{ feature: 'deployments', subject: 'deployments', digest, say }];
 }
 
-async function sayDeployments({ forge, book }: SayDeps, input: SayInput): Promise<void> {
+async function sayDeployments(deps: SayDeps, input: SayInput): Promise<void> {
+  const { forge, book } = deps;
   const { preview, wanted, said, signal } = input;
   const { id, repository } = preview;
-  const note = (now: readonly SaidDeployment[]) => book.noteDeployments(id, now);
-  let there = said.deployments ?? [];
+  const { environment } = wanted;
+  let there = (said.deployments ?? []).filter(isMade);
+  let asked = (said.deployments ?? []).filter((one) => !isMade(one));
+  const note = () => book.noteDeployments(id, [...there, ...asked]);
   const of = (commit: Commit) => there.find((one) => one.commit === commit);
+  const isMissing = wanted.deployments.some(({ commit }) => !of(commit));
   // Asked before one is made: what was made last and not noted is there.
-  if (said.deployments === undefined || wanted.isLast || wanted.deployments.some(({ commit }) => !of(commit))) {
-    const found = await forge.deployments(repository, wanted.environment, signal);
-    const unknown = found.filter((one) => !there.some((known) => known.id === one.id));
-    there = [...there, ...unknown.map((one) => ({ id: one.id, commit: one.commit }))];
+  if (said.deployments === undefined || isMissing || asked.length > 0 || wanted.isLast) {
+    const found = await forge.deployments(repository, environment, signal);
+    there = [...there, ...found.filter((one) => !there.some((known) => known.id === one.id)).map(idAndCommit)];
+    asked = asked.filter(({ commit, askedAt }) => !of(commit) && isFresh(deps, askedAt));
   }
   for (const { commit, report } of wanted.deployments) {
-    if (of(commit)) continue;
-    const { environment } = wanted;
-    const { description } = report;
-    const made = await forge.deploy(repository, { environment, commit, description }, signal);
-    there = [{ id: made.id, commit }, ...there];
-    await note(there);
+    // One that may be on its way is waited for.
+    if (of(commit) || asked.some((one) => one.commit === commit)) continue;
+    const before = asked;
+    asked = [...before, { commit, askedAt: deps.now() }];
+    await note();
+    const made = await forge.deploy(repository, { environment, commit, description: report.description }, signal);
+    there = [idAndCommit(made), ...there];
+    asked = before;
+    await note();
   }
+  const late = () => notKnownYet(`whether ${environment} has its deployment`);
+  if (wanted.deployments.some(({ commit }) => !of(commit))) throw late();
   try {
     const kept = new Set(wanted.deployments.map(({ commit }) => of(commit)?.id));
     // What serves no more goes first, so that at no time two are active.
-    for (const one of there.filter(({ id }) => !kept.has(id))) {
+    for (const one of there.filter((other) => !kept.has(other.id))) {
       await forge.reportDeployment(repository, one.id, { state: 'inactive', description: 'Serves no more' }, signal);
     }
     for (const { commit, report } of activeLast(wanted.deployments)) {
@@ -111,20 +120,40 @@ async function sayDeployments({ forge, book }: SayDeps, input: SayInput): Promis
       if (!one || one.digest === digest) continue;
       await forge.reportDeployment(repository, one.id, report, signal);
       there = there.map((other) => (other === one ? { ...one, digest } : other));
-      await note(there);
+      await note();
     }
-    for (const one of there.filter(({ id }) => !kept.has(id))) {
+    for (const one of there.filter((other) => !kept.has(other.id))) {
       await forge.removeDeployment(repository, one.id, signal);
       there = there.filter((other) => other !== one);
-      await note(there);
+      await note();
     }
   } catch (error) {
     // Somebody may have removed one: what is there is asked for again.
     if (error instanceof TreehouseError && error.kind === 'terminal') await book.noteDeployments(id, undefined);
     throw error;
   }
-  if (wanted.isLast) await forge.removeEnvironment(repository, wanted.environment, signal);
-  await note(there);
+  if (asked.length > 0) throw late();
+  if (wanted.isLast) await forge.removeEnvironment(repository, environment, signal);
+  await note();
+}
+
+type MadeDeployment = SaidDeployment & { readonly id: number };
+
+function isMade(one: SaidDeployment): one is MadeDeployment {
+  return one.id !== undefined;
+}
+
+function idAndCommit({ id, commit }: MadeDeployment): MadeDeployment {
+  return { id, commit };
+}
+
+/** What was asked for a moment ago may be there, and not be found yet. */
+function isFresh({ now, settlesMs }: SayDeps, askedAt: number | undefined): boolean {
+  return askedAt !== undefined && now() < askedAt + settlesMs;
+}
+
+function notKnownYet(what: string): TreehouseError {
+  return new TreehouseError('forge-failed', `${what} is not known yet`, { kind: 'transient' });
 }
 
 function activeLast(wanted: readonly WantedDeployment[]): readonly WantedDeployment[] {
@@ -142,11 +171,12 @@ function commentSayings(deps: SayDeps, input: SayInput): readonly Saying[] {
 }
 
 async function sayComment(
-  { forge, book, now, settlesMs }: SayDeps,
+  deps: SayDeps,
   { preview, said, signal }: SayInput,
   { pullRequest, body, isEdit }: WantedComment,
   digest: string,
 ): Promise<void> {
+  const { forge, book } = deps;
   const { id, repository } = preview;
   const was = said.comments.get(pullRequest);
   const note = (comment: SaidComment) => book.noteComment(id, pullRequest, comment);
@@ -157,15 +187,9 @@ async function sayComment(
   if (found && (found.body === body || (await forge.editComment(repository, found.id, body, signal)))) {
     return note({ id: found.id, digest });
   }
+  if (isFresh(deps, was?.askedAt)) throw notKnownYet(`whether #${pullRequest} has its comment`);
   if (isEdit) return note({ digest });
-  // One that was asked for a moment ago may be there, and not be found yet.
-  const since = was?.addingSince;
-  if (since !== undefined && now() < since + settlesMs) {
-    throw new TreehouseError('forge-failed', `whether #${pullRequest} has its comment is not known yet`, {
-      kind: 'transient',
-    });
-  }
-  await note({ addingSince: now() });
+  await note({ askedAt: deps.now() });
   const made = await forge.addComment(repository, pullRequest, body, signal);
   await note({ id: made.id, digest });
 }

@@ -200,6 +200,7 @@ it('removes what belongs to nothing, of every kind, after the grace; and nothing
   await keys.sadd('treehouse:resets', GHOST);
   await keys.sadd('treehouse:resting', GHOST);
   await keys.sadd(`treehouse:slept:${GHOST}`, 'c1');
+  await keys.hset(`treehouse:said:${GHOST}`, 'deployments', '[]');
   await keys.hset(`treehouse:pulls:${REPOSITORY}:ghost`, '1', '{"number":1}');
 
   // Another Treehouse's, nobody's, and what only looks like ours.

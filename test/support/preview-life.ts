@@ -12,7 +12,10 @@ export const KEY: PreviewKey = {
   repository: repositoryName('acme/shop'),
   branch: BRANCH,
 };
-export const URLS = ['https://feature-a--shop.preview.example.com/', 'https://api--feature-a--shop.preview.example.com/'];
+export const URLS = [
+  'https://feature-a--shop.preview.example.com/',
+  'https://api--feature-a--shop.preview.example.com/',
+];
 /** 27 November 2026, 12:31 UTC. */
 export const START = Date.UTC(2026, 10, 27, 12, 31);
 

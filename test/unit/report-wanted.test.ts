@@ -68,7 +68,11 @@ describe('what the forge should show', () => {
   });
 
   it('follows a build, the same whatever stage it is at', () => {
-    const building = ['1 pending: Is being built', 'deployment of 1 in_progress: Is being built', '#7: Preview: being built'];
+    const building = [
+      '1 pending: Is being built',
+      'deployment of 1 in_progress: Is being built',
+      '#7: Preview: being built',
+    ];
     const around = { pullRequests: [pull(7, true)] };
     expect(shown(recordOf(started(FIRST)), around)).toEqual(building);
     expect(shown(recordOf(started(FIRST), ...live(FIRST).slice(0, 3)), around)).toEqual(building);
@@ -83,7 +87,9 @@ describe('what the forge should show', () => {
     const page = `https://treehouse.example.com/previews/feature-a--shop?build=${FIRST}`;
     const around = { dashboard: 'https://treehouse.example.com/' };
     expect(shown(recordOf(started(FIRST)), around)[0]).toBe(`1 pending: Is being built → ${page}`);
-    expect(shown(recordOf(started(FIRST), failed(FIRST)), around)[0]).toBe(`1 failure: test failed: it is red → ${page}`);
+    expect(shown(recordOf(started(FIRST), failed(FIRST)), around)[0]).toBe(
+      `1 failure: test failed: it is red → ${page}`,
+    );
   });
 
   it('keeps what serves active while another commit is built, and where that fails', () => {
