@@ -169,11 +169,11 @@ function links(record: PreviewRecord, known: Known): string {
 }
 
 function removedParts({ reason, changedAt, attempt, spent }: PreviewRecord): readonly string[] {
-  // One that was left out from the beginning was never there.
+  // One that was left out from the beginning was never there, and one whose history was lost may have been.
   const wasThere = attempt !== undefined || (spent?.awake ?? 0) > 0;
   return [
     `### ${wasThere ? 'Preview: removed' : 'No preview'}`,
-    `${wasThere ? `Removed ${moment(changedAt)}` : 'Why'}: ${code(reason, 1_000)}`,
+    `${wasThere ? 'Removed' : 'None since'} ${moment(changedAt)}: ${code(reason, 1_000)}`,
   ];
 }
 
