@@ -1,4 +1,5 @@
 /** When what failed is tried again. */
+import { ForgeFault } from '../domain/forge.ts';
 import { TreehouseError } from '../errors.ts';
 
 /** Milliseconds. */
@@ -14,8 +15,7 @@ export function isTerminal(error: unknown): boolean {
 
 /** When the forge will hear it again, where it said so; milliseconds since the epoch. */
 export function retryAtOf(error: unknown): number | undefined {
-  const at = error instanceof TreehouseError && 'retryAt' in error ? error.retryAt : undefined;
-  return typeof at === 'number' ? at : undefined;
+  return error instanceof ForgeFault ? error.retryAt : undefined;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Says on the forge what differs from what was said. Each step may be repeated: whatever is cut off is found again. */
 import { createHash } from 'node:crypto';
-import type { Forge } from '../domain/forge.ts';
+import { type Forge, ForgeFault } from '../domain/forge.ts';
 import type { Commit } from '../domain/names.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import type { Said, SaidBook, SaidComment, SaidDeployment } from '../domain/said.ts';
@@ -152,8 +152,8 @@ function isFresh({ now, settlesMs }: SayDeps, askedAt: number | undefined): bool
   return askedAt !== undefined && now() < askedAt + settlesMs;
 }
 
-function notKnownYet(what: string): TreehouseError {
-  return new TreehouseError('forge-failed', `${what} is not known yet`, { kind: 'transient' });
+function notKnownYet(what: string): ForgeFault {
+  return new ForgeFault(`${what} is not known yet`, { kind: 'transient' });
 }
 
 function activeLast(wanted: readonly WantedDeployment[]): readonly WantedDeployment[] {
