@@ -52,6 +52,7 @@ import { openAdmission } from './queue/admission.ts';
 import { openHints } from './queue/hints.ts';
 import { knownPreviews } from './queue/poll.ts';
 import { redisConnections } from './queue/redis.ts';
+import { openReports } from './reports.ts';
 import { startRounds } from './rounds.ts';
 import { openMemory } from './secrets/memory.ts';
 import { createSecretSource } from './secrets/source.ts';
@@ -171,7 +172,10 @@ async function start(
   const { registryAddress } = parts;
 
   const connections = redisConnections(parts.redisUrl, log);
-  const store = openStore({ redis: connections, clock, log });
+  const store = openStore({
+    ...{ redis: connections, clock, log },
+    onPullRequest: (repository, branch) => reports?.heard(repository, branch),
+  });
   undo.push(() => store.close());
   const book = redisPlaces({ redis: connections });
   const meter = createMeter({
@@ -204,6 +208,9 @@ async function start(
 
   const forge = config.github && createGitHub({ settings: config.github, log, now: clock.now });
   undo.push(async () => forge?.close());
+  const reports =
+    forge && openReports({ config, forge, docker, instance, redis: connections, store, clock, log, repositories });
+  undo.push(async () => reports?.stop());
   const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });
   const secretStore = openSecretStore(config.home, clock);
   const secrets = createSecretSource({
@@ -291,6 +298,7 @@ async function start(
   const told = (event: BuildEvent) => {
     meter.event(event);
     front.take(event);
+    reports?.take(event);
   };
   undo.push(followAll((how) => store.follow(how), told, log));
   const app = createApp({
