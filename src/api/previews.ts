@@ -1,8 +1,9 @@
 /** Previews: what they are, and what can be asked of one. */
 import { z } from 'zod';
 import type { PreviewId } from '../domain/names.ts';
-import type { Clock, Hints, Pins, Store } from '../domain/ports.ts';
-import { type Attempt, knownHead, type PreviewRecord, spentUntil } from '../domain/preview.ts';
+import type { Clock, Pins, Store } from '../domain/ports.ts';
+import { type Attempt, type PreviewRecord, spentUntil } from '../domain/preview.ts';
+import { ACTS, type ActDeps, type PreviewAct, previewActs } from './acts.ts';
 import { listed, listQuery } from './list.ts';
 import { type Answer, type Route, refusal, route } from './route.ts';
 import {
@@ -15,26 +16,14 @@ import {
   previewSchema,
 } from './schemas.ts';
 
-export interface PreviewDeps {
-  readonly store: Pick<
-    Store,
-    'records' | 'requestRedeploy' | 'requestReset' | 'requestCancel' | 'wantRest' | 'setAside'
-  > & {
-    builds(preview: PreviewId): Promise<readonly string[]>;
-  };
-  readonly hints: Hints;
+export interface PreviewDeps extends ActDeps {
+  readonly store: ActDeps['store'] &
+    Pick<Store, 'records'> & {
+      builds(preview: PreviewId): Promise<readonly string[]>;
+    };
   readonly pins: Pins;
   readonly clock: Clock;
-  /** Resolves once it is sure to be woken. */
-  wake(id: PreviewId): Promise<void>;
 }
-
-/** What can be asked for one preview. */
-export const ACTS = ['redeploy', 'cancel', 'reset', 'sleep', 'wake', 'pin', 'unpin', 'down'] as const;
-export type PreviewAct = (typeof ACTS)[number];
-
-/** @returns why it cannot be done */
-type Act = (record: PreviewRecord, who: string) => Promise<string | undefined>;
 
 const SUMMARIES: Readonly<Record<PreviewAct, string>> = {
   redeploy: 'Build and start the newest commit anew',
@@ -48,28 +37,7 @@ const SUMMARIES: Readonly<Record<PreviewAct, string>> = {
 };
 
 export function previewRoutes(deps: PreviewDeps): readonly Route[] {
-  const { store, hints, pins } = deps;
-  const noted = async (id: PreviewId, note: Promise<void>): Promise<undefined> => {
-    await note;
-    await hints.hint(id);
-  };
-  const acts: Readonly<Record<PreviewAct, Act>> = {
-    redeploy: ({ id }) => noted(id, store.requestRedeploy(id)),
-    async cancel({ id, attempt }) {
-      if (attempt === undefined || attempt.outcome !== undefined) return 'No build of it is under way.';
-      return noted(id, store.requestCancel(id));
-    },
-    reset: ({ id }) => noted(id, store.requestReset(id)),
-    sleep: ({ id }) => noted(id, store.wantRest(id, true)),
-    wake: ({ id }) => deps.wake(id).then(() => undefined),
-    pin: ({ id }) => pins.pin(id).then(() => undefined),
-    unpin: ({ id }) => pins.unpin(id).then(() => undefined),
-    async down(record, who) {
-      const commit = knownHead(record);
-      if (commit === undefined) return 'Nothing of it was built yet.';
-      return noted(record.id, store.setAside(record, { commit, cause: `${who} took it down` }));
-    },
-  };
+  const acts = previewActs(deps);
   return [
     route({
       ...{ method: 'get', path: '/previews', name: 'listPreviews', group: 'previews', needs: 'read' },

@@ -1,5 +1,5 @@
 /** One preview's page: its state, what can be done, a build with stages, log and changes, and what runs. */
-import { ACTS as ALL_ACTS, type PreviewAct } from '../api/previews.ts';
+import { ACTS as ALL_ACTS, type PreviewAct } from '../api/acts.ts';
 import { type BuildId, shortCommit } from '../domain/names.ts';
 import type { CommitInfo } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';

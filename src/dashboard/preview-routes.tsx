@@ -1,8 +1,8 @@
 /** The pages of one preview, and what is asked for it there. */
 import { type Request, type Response, Router } from 'express';
+import { ACTS, type PreviewAct } from '../api/acts.ts';
 import type { BuildReader } from '../api/builds.ts';
 import { wholeBuild } from '../api/builds.ts';
-import { ACTS, type PreviewAct } from '../api/previews.ts';
 import { CURSOR, cursorOf, sendStream } from '../api/stream.ts';
 import { parsePreviewId } from '../domain/names.ts';
 import { plain } from '../domain/plain.ts';

@@ -1,5 +1,5 @@
 /** How pages write numbers, and what they call acts. Pure. */
-import type { PreviewAct } from '../api/previews.ts';
+import type { PreviewAct } from '../api/acts.ts';
 
 /** 1.2 GB, in powers of ten, as disks are sold. */
 export function bytes(count: number): string {

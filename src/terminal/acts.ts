@@ -1,6 +1,6 @@
 /** The verbs that ask something of one preview. */
 import type { Command } from 'commander';
-import type { PreviewAct } from '../api/previews.ts';
+import type { PreviewAct } from '../api/acts.ts';
 import type { Client } from '../web/client.ts';
 
 interface Act {

@@ -1,7 +1,7 @@
 /** The API, from the command line's side. */
 
+import type { PreviewAct } from '../api/acts.ts';
 import type { LinkView, NewLink } from '../api/links.ts';
-import type { PreviewAct } from '../api/previews.ts';
 import type { RepositoryView } from '../api/repositories.ts';
 import type { PreviewView } from '../api/schemas.ts';
 import type { NewToken, TokenView } from '../api/tokens.ts';
