@@ -1,11 +1,10 @@
 /** The way into the queue: one waiting job a preview, however often it is hinted at. */
-import { Queue } from 'bullmq';
+import type { Queue } from 'bullmq';
 import type { PreviewId } from '../domain/names.ts';
 import { parsePreviewId } from '../domain/names.ts';
 import type { Hints } from '../domain/ports.ts';
-import { messageOf, TreehouseError } from '../errors.ts';
-import { within } from '../time-limit.ts';
 import { DEFAULT_PREFIX, QUEUE, queueKeys } from './names.ts';
+import { inTime, openQueue } from './open-queue.ts';
 import type { RedisConnections } from './redis.ts';
 
 /** All that a job carries: the worker reads what is true when it starts. */
@@ -35,39 +34,13 @@ export interface HintQueue extends Hints {
   close(): Promise<void>;
 }
 
-/** The longest time that one hint may take before it counts as lost. */
-const HINT_MS = 1_900;
-
 export function openHints(options: QueueOptions): HintQueue {
   const prefix = options.prefix ?? DEFAULT_PREFIX;
   const keys = queueKeys(prefix);
-  const connection = options.redis.quick();
-  let opening: Promise<Queue<HintJob>> | undefined;
-
-  /** BullMQ keeps a first look at Redis that failed for good: a queue whose look failed is replaced. */
-  async function queue(): Promise<Queue<HintJob>> {
-    await options.redis.ready(connection);
-    opening ??= open();
-    return opening;
-  }
-
-  async function open(): Promise<Queue<HintJob>> {
-    const made = new Queue<HintJob>(QUEUE, {
-      connection,
-      prefix,
-      streams: { events: { maxLen: 1_000 } },
-      defaultJobOptions: { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } },
-    });
-    made.on('error', () => {}); // Each call's own error says it, and the connection logs the outage.
-    try {
-      await made.waitUntilReady();
-      return made;
-    } catch (error) {
-      opening = undefined;
-      await made.close().catch(() => {});
-      throw error;
-    }
-  }
+  const { connection, queue, close } = openQueue<HintJob>({
+    ...{ redis: options.redis, prefix, name: QUEUE },
+    jobs: { removeOnComplete: { count: 100 }, removeOnFail: { count: 100 } },
+  });
 
   async function add(id: PreviewId): Promise<void> {
     const open = await queue();
@@ -77,7 +50,7 @@ export function openHints(options: QueueOptions): HintQueue {
   }
 
   return {
-    hint: (id) => inTime(HINT_MS, `hinting ${id}`, add(id)),
+    hint: (id) => inTime(`hinting ${id}`, add(id)),
     counts: async () => {
       const open = await queue();
       const [counts, later] = await Promise.all([open.getJobCounts('waiting', 'active'), connection.zcard(keys.later)]);
@@ -89,11 +62,7 @@ export function openHints(options: QueueOptions): HintQueue {
       return new Set(members.map(parsePreviewId).filter((one) => one !== undefined));
     },
     raw: queue,
-    close: async () => {
-      const open = await opening?.catch(() => undefined);
-      await open?.close();
-      connection.disconnect();
-    },
+    close,
   };
 }
 
@@ -117,12 +86,4 @@ export function onHinted(
   });
   connection.subscribe(queueKeys(options.prefix ?? DEFAULT_PREFIX).hinted).catch(() => {});
   return () => connection.disconnect();
-}
-
-async function inTime<T>(ms: number, act: string, work: Promise<T>): Promise<T> {
-  try {
-    return await within(ms, work, () => new Error(`no answer within ${ms} ms`));
-  } catch (error) {
-    throw new TreehouseError('queue-away', `${act}: ${messageOf(error)}`, { kind: 'transient', cause: error });
-  }
 }
