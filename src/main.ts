@@ -227,7 +227,7 @@ async function start(
     registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
     embedded: parts.embedded,
   });
-  const pins = pinFiles(config.home);
+  const pins = pinFiles(config.home, clock);
   const tokens = tokenFiles(config.home);
   const trail = trailFiles(config.home);
   const replays = redisReplays({ redis: connections });

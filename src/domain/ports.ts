@@ -177,7 +177,8 @@ export interface Store {
 /** Previews that an admin pinned: neither idleness nor time nor a limit ends them. */
 export interface Pins {
   all(): Promise<ReadonlySet<PreviewId>>;
-  pin(id: PreviewId): Promise<void>;
+  /** @param until milliseconds since the epoch; until it is taken away where nothing is said */
+  pin(id: PreviewId, until?: number): Promise<void>;
   unpin(id: PreviewId): Promise<void>;
 }
 
