@@ -24,6 +24,7 @@ type Shared = Pick<
   | 'clock'
   | 'admission'
   | 'git'
+  | 'forge'
   | 'engine'
   | 'images'
   | 'fullest'

@@ -21,6 +21,8 @@ export interface StoreKeys {
   readonly redeploys: string;
   /** Hash: preview id → why the branch has none, as JSON. */
   readonly aside: string;
+  /** Hash: preview id → whether its branch changed a file that counts, as JSON. */
+  readonly paths: string;
   /** Hash: preview id → when it was last used. */
   readonly uses: string;
   /** Set: previews for which someone asked for new data. */
@@ -52,6 +54,7 @@ export function storeKeys(prefix: string): StoreKeys {
     events: `${prefix}:events`,
     redeploys: `${prefix}:redeploys`,
     aside: `${prefix}:aside`,
+    paths: `${prefix}:paths`,
     uses: `${prefix}:uses`,
     resets: `${prefix}:resets`,
     cancels: `${prefix}:cancels`,

@@ -1,10 +1,12 @@
 /** History, events and what was heard of pull requests, in Redis. All of it may be lost without harm to what runs. */
 import type { Logger } from 'pino';
-import { laterFact, type PullRequestFact, type SetAside } from '../domain/desired.ts';
+import type { SetAside } from '../domain/desired.ts';
 import type { StoredEvent } from '../domain/events.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Clock, Store } from '../domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
+import { laterFact, type PullRequestFact } from '../domain/pull-requests.ts';
+import type { PathsVerdict } from '../domain/selection.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { type FollowOptions, followBuild, followEvents, lastOf, pageOf, tailOf } from './event-reader.ts';
 import { eventWriter, type WriterLimits } from './event-writer.ts';
@@ -171,6 +173,20 @@ export function openStore(options: StoreOptions): RedisStore {
       asking('reading which previews are set aside', async () => {
         const all = Object.entries(await connection.hgetall(keys.aside));
         return new Map(all.map(([id, text]) => [id as PreviewId, JSON.parse(text) as SetAside]));
+      }),
+    notePaths: ({ id, repository, branch }, verdict) =>
+      asking(`noting what ${id} changes`, async () => {
+        await connection.hset(keys.paths, id, JSON.stringify({ repository, branch, ...verdict }));
+      }),
+    paths: (id) =>
+      asking(`reading what ${id} changes`, async () => {
+        const text = await connection.hget(keys.paths, id);
+        return text === null ? undefined : (JSON.parse(text) as PathsVerdict);
+      }),
+    allPaths: () =>
+      asking('reading what previews change', async () => {
+        const all = Object.entries(await connection.hgetall(keys.paths));
+        return new Map(all.map(([id, text]) => [id as PreviewId, JSON.parse(text) as PathsVerdict]));
       }),
     uses: () =>
       asking('reading when previews were last used', async () => {

@@ -1,7 +1,7 @@
 /** What lies in Redis of previews and branches, read as a whole: for the sweep, which no key may escape. */
 import type { Redis } from 'ioredis';
-import type { PullRequestFact } from '../domain/desired.ts';
 import { type Branch, branchName, parsePreviewId, type RepositoryName, repositoryName } from '../domain/names.ts';
+import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { Owner, Place, Thing } from '../domain/sweep.ts';
 import { asker, type Connections, storeKeys } from './redis-keys.ts';
 
@@ -18,6 +18,7 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
   const keys = storeKeys(prefix);
   const saidOf = `${prefix}:said:`;
   const sets = [keys.redeploys, keys.resets, keys.cancels, keys.resting, keys.deep];
+  const hashes = [keys.aside, keys.paths];
   const connection = options.redis.quick();
   const asking = asker(options.redis, connection);
 
@@ -31,15 +32,13 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
       const owner = ownerOf(key.slice(prefix.length + 1));
       if (owner) things.push({ what: 'key', name: key, ref: key, owner });
     }
-    for (const [id, text] of Object.entries(await connection.hgetall(keys.aside))) {
-      const { repository, branch } = JSON.parse(text) as { readonly repository: string; readonly branch: string };
-      // The branch's, not the preview's, which is not to be.
-      things.push({
-        what: 'key',
-        name: `${keys.aside} ${id}`,
-        ref: `${keys.aside} ${id}`,
-        owner: ownerOfBranch(repository, branch),
-      });
+    for (const hash of hashes) {
+      for (const [id, text] of Object.entries(await connection.hgetall(hash))) {
+        const { repository, branch } = JSON.parse(text) as { readonly repository: string; readonly branch: string };
+        // The branch's, not the preview's, which is not to be.
+        const owner = ownerOfBranch(repository, branch);
+        things.push({ what: 'key', name: `${hash} ${id}`, ref: `${hash} ${id}`, owner });
+      }
     }
     for (const set of sets) {
       for (const member of await connection.smembers(set)) {
@@ -64,9 +63,9 @@ export function redisThings(options: { readonly redis: Connections; readonly pre
     find: () => asking('reading the keys of previews', find),
     remove: ({ ref }) =>
       asking(`removing ${ref}`, async () => {
-        const set = sets.find((one) => ref.startsWith(`${one} `));
+        const [set, hash] = [sets, hashes].map((all) => all.find((one) => ref.startsWith(`${one} `)));
         if (set) await connection.srem(set, ref.slice(set.length + 1));
-        else if (ref.startsWith(`${keys.aside} `)) await connection.hdel(keys.aside, ref.slice(keys.aside.length + 1));
+        else if (hash) await connection.hdel(hash, ref.slice(hash.length + 1));
         else await connection.unlink(ref);
       }),
     pullRequests: () =>
@@ -100,7 +99,10 @@ async function scan(connection: Redis, pattern: string): Promise<readonly string
   return [...found];
 }
 
-/** Of a key without its prefix: `builds:ID`, `slept:ID`, `said:ID`, `build:ID:BUILD` or `pulls:REPOSITORY:BRANCH`; undefined for any other. */
+/**
+ * Of a key without its prefix: `builds:ID`, `slept:ID`, `said:ID`, `build:ID:BUILD`, `forks:REPOSITORY`,
+ * `approvals:REPOSITORY` or `pulls:REPOSITORY:BRANCH`; undefined for any other.
+ */
 function ownerOf(key: string): Owner | undefined {
   const [family, first = '', second] = key.split(':');
   const isOfPreview = family === 'builds' || family === 'slept' || family === 'said';
@@ -108,12 +110,24 @@ function ownerOf(key: string): Owner | undefined {
     const id = parsePreviewId(first);
     return id ? { kind: 'preview', id } : { kind: 'nobody' };
   }
+  if (family === 'forks' || family === 'approvals') {
+    const repository = named(first);
+    return repository ? { kind: 'repository', repository } : { kind: 'nobody' };
+  }
   return family === 'pulls' && second !== undefined ? ownerOfBranch(first, second) : undefined;
 }
 
 function ownerOfBranch(repository: string, branch: string): Owner {
   const parsed = nameAndBranch(repository, branch);
   return parsed ? { kind: 'branch', ...parsed } : { kind: 'nobody' };
+}
+
+function named(text: string): RepositoryName | undefined {
+  try {
+    return repositoryName(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function nameAndBranch(

@@ -9,6 +9,7 @@ import type { ShipTo } from '../domain/shipping.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 import { accessSchema } from './access.ts';
+import { selectionFields, selectionOf } from './selection.ts';
 
 /** Milliseconds; undefined where it is off. */
 const time = z
@@ -37,6 +38,7 @@ export const repositorySchema = z.preprocess(
     .strictObject({
       url: z.string().min(1).optional(),
       branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
+      ...selectionFields,
       images: imageRulesSchema.optional(),
       scan: scanSchema.optional(),
       access: accessSchema.optional(),
@@ -55,8 +57,9 @@ export const repositorySchema = z.preprocess(
       ...policyFields,
     })
     .superRefine(refinePolicy)
-    .transform(({ policy, capabilities, limits, ...rest }) => ({
+    .transform(({ policy, capabilities, limits, pullRequests, label, drafts, bots, base, paths, ...rest }) => ({
       ...rest,
+      selection: selectionOf({ pullRequests, label, drafts, bots, base, paths }),
       policy: policyRules({ policy, capabilities, limits }),
     })),
 );
@@ -74,7 +77,7 @@ export interface PreviewSettings {
 }
 
 /** What the configuration says of one repository, before defaults. */
-export type Listed = Pick<Repository, 'branches' | 'images' | 'scan' | 'access' | 'policy'> & {
+export type Listed = Pick<Repository, 'branches' | 'selection' | 'images' | 'scan' | 'access' | 'policy'> & {
   readonly url?: string | undefined;
   readonly previews?: PreviewSettings;
 };

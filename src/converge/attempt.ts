@@ -228,7 +228,8 @@ function watchForNewer(deps: ConvergeDeps, input: AttemptInput, overtaken: Abort
         const desired = await observeDesired(deps, input.preview, input.repository, input.context.signal);
         if (over) return;
         if (desired.kind === 'absent') overtaken.abort(new TreehouseError('superseded', desired.cause));
-        else if (desired.commit !== input.head) {
+        // What is to stay as it is may be what is built: somebody asked for it, or it is to serve again.
+        else if (desired.kind === 'present' && desired.commit !== input.head) {
           overtaken.abort(new TreehouseError('superseded', `the branch moved on to ${desired.commit.slice(0, 12)}`));
         }
       } while (again && !overtaken.signal.aborted);

@@ -1,5 +1,5 @@
 /** The one operation: observe, decide, take the steps, until what runs is what should. */
-import { BRANCH_DELETED } from '../domain/desired.ts';
+import { BRANCH_DELETED, settled } from '../domain/desired.ts';
 import { isServing } from '../domain/live.ts';
 import { type Commit, type PreviewId, shortCommit } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
@@ -46,12 +46,13 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     });
   let world = await look();
 
-  if (world.desired.kind === 'absent' || !repository) {
-    const cause = world.desired.kind === 'absent' ? world.desired.cause : 'the repository is not configured';
+  const anew = world.desired.kind !== 'absent' && (await deps.store.takeRedeploy(id));
+  const desired = settled(world.desired, { serving: world.live?.commit, isAsked: anew });
+  if (desired.kind === 'absent' || !repository) {
+    const cause = desired.kind === 'absent' ? desired.cause : 'the repository is not configured';
     return remove(deps, preview, record, repository, cause);
   }
-  const { commit } = world.desired;
-  const anew = await deps.store.takeRedeploy(id);
+  const { commit, because } = desired;
   const reset = await deps.store.resetWanted(id);
   const isAsked = anew || reset;
   const isCurrent = world.live?.commit === commit;
@@ -65,7 +66,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   if (!isAsked && isCurrent) {
     const serves = !isDoubted && isServing(world, preview);
     if (serves || (await repair(deps, preview, world, context.signal))) {
-      return settle(deps, { preview, record, repository, world, hurry: hurried(context) });
+      return settle(deps, { preview, record, repository, world, because, hurry: hurried(context) });
     }
     world = withoutTrust(world);
   }
@@ -96,7 +97,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
     await wakeUp(deps, preview, record, rest.slept ?? [], context.signal);
     world = await look();
   }
-  const cause = reset ? 'a reset was asked for: new volumes, seeded again' : causeOf(world, wanted, anew);
+  const why = reset ? 'a reset was asked for: new volumes, seeded again' : causeOf(world, wanted, anew);
+  const cause = because === undefined ? why : `${why}; ${because}`;
   const input = { preview, repository, world, commit: wanted, head: commit, anew, reset, cause, context };
   const outcome = await attempt(deps, input);
   if (!isBroken) return outcome;
@@ -130,6 +132,11 @@ async function remove(
     await deps.store.append({ type: 'preview.removing', at: deps.clock.now(), preview: preview.id, cause });
   }
   await takeDown(deps, preview, repository, { cause, known: record?.state !== 'removed' });
+  // Why there is none may be another reason by now; that it was merged outweighs that its branch then went.
+  if (record?.state === 'removed' && record.reason !== cause && cause !== BRANCH_DELETED) {
+    const said = { state: 'removed', cause, urls: [] } as const;
+    await deps.store.append({ type: 'preview.observed', at: deps.clock.now(), preview: preview.id, ...said });
+  }
   await deps.store.forgetRest(preview.id);
   await deps.store.forgetReset(preview.id);
   if (cause === BRANCH_DELETED) await deps.store.forgetPullRequests(preview.repository, preview.branch);
@@ -161,17 +168,21 @@ async function settle(
     readonly record: PreviewRecord | undefined;
     readonly repository: Repository;
     readonly world: World;
+    /** Why it is to serve this commit, where that is not simply the newest. */
+    readonly because: string | undefined;
     readonly hurry: AbortSignal;
   },
 ): Promise<Outcome> {
-  const { preview, record, repository } = input;
+  const { preview, record, repository, because } = input;
   const { live } = input.world;
   if (!live) throw new TreehouseError('stopped', 'nothing is live', { kind: 'transient' });
   await retire(deps, preview, repository, live, input.hurry);
   await sweepSecrets(deps, preview);
-  if (record?.state !== 'live' || record.serving?.build !== live.build) {
+  const cause = because ?? 'serves the newest commit';
+  const isSaid = record?.state === 'live' && record.serving?.build === live.build;
+  if (!isSaid || (repository.selection && record.reason !== cause)) {
     await deps.gateway.open(preview.id);
-    await sayOfLive(deps, preview, record, live, { state: 'live', cause: 'serves the newest commit' });
+    await sayOfLive(deps, preview, record, live, { state: 'live', cause });
   }
   return { kind: 'done' };
 }

@@ -1,6 +1,7 @@
 /** What the stages of a converge are given. */
 
 import type { Fullest } from '../domain/disk.ts';
+import type { Forge } from '../domain/forge.ts';
 import type { SharedLinks } from '../domain/links.ts';
 import type { BuildId } from '../domain/names.ts';
 import type {
@@ -28,6 +29,8 @@ export interface ConvergeDeps {
   readonly clock: Clock;
   readonly admission: Admission;
   readonly git: Git;
+  /** Undefined: there are no credentials. */
+  readonly forge?: Pick<Forge, 'changedPaths'> | undefined;
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly scan: ScanImage;

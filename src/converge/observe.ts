@@ -4,6 +4,7 @@ import { type LiveBuild, liveBuild } from '../domain/live.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import { askForPaths } from './changed-paths.ts';
 import type { ConvergeDeps } from './deps.ts';
 
 export interface World {
@@ -14,9 +15,9 @@ export interface World {
   readonly live: LiveBuild | undefined;
 }
 
-/** What should run. Asks the remote. */
+/** What should run. Asks the remote, and of a commit that is new the forge where `paths` count. */
 export async function observeDesired(
-  deps: Pick<ConvergeDeps, 'git' | 'store'>,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge'>,
   preview: PreviewKey,
   repository: Repository | undefined,
   signal: AbortSignal,
@@ -24,15 +25,21 @@ export async function observeDesired(
   const excluded = excludedBecause(preview, repository);
   if (excluded !== undefined || !repository) return { kind: 'absent', cause: excluded ?? '' };
   const head = await deps.git.head(repository, preview.branch, signal);
-  const [pullRequests, aside] = await Promise.all([
+  const { selection } = repository;
+  const [pullRequests, aside, verdict] = await Promise.all([
     deps.store.pullRequests(preview.repository, preview.branch),
     deps.store.aside(preview.id),
+    selection && selection.paths.length > 0 ? deps.store.paths(preview.id) : undefined,
   ]);
-  return desiredState({ head, pullRequests, excluded: undefined, aside });
+  const known = { head, pullRequests, excluded: undefined, aside, selection };
+  const desired = desiredState({ ...known, verdict });
+  if (desired.kind !== 'present' || !desired.question) return desired;
+  const found = await askForPaths(deps, preview, { repository, question: desired.question, signal });
+  return 'touched' in found ? desiredState({ ...known, verdict: found }) : found;
 }
 
 export async function observeWorld(
-  deps: Pick<ConvergeDeps, 'git' | 'store' | 'engine' | 'gateway'>,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'engine' | 'gateway'>,
   preview: PreviewKey,
   repository: Repository | undefined,
   signal: AbortSignal,

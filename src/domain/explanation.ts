@@ -1,12 +1,12 @@
 /** What is wanted of a preview, what there is of it, and what a converge would do about the difference. Pure. */
-import type { Desired } from './desired.ts';
+import type { Settled } from './desired.ts';
 import { driftOf } from './drift.ts';
 import type { ObservedStack } from './observed.ts';
 import type { Route } from './ports.ts';
 import { hasFailed, type PreviewRecord } from './preview.ts';
 
 export interface Explanation {
-  readonly desired: Desired;
+  readonly desired: Settled;
   readonly stack: ObservedStack;
   readonly routes: readonly Route[];
   /** `converge`: whatever it takes of building, mending, waking and taking away. */
@@ -39,5 +39,5 @@ function nextOf(
   if (hasFailed(record, desired.commit)) {
     return { next: 'nothing', why: 'this commit failed and would again; a redeploy tries it once more' };
   }
-  return { next: 'nothing', why: 'it is as it should be' };
+  return { next: 'nothing', why: desired.because ?? 'it is as it should be' };
 }

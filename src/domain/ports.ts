@@ -1,7 +1,7 @@
 /** What the rooms of the house need from outside, each as narrow as its users; adapters/ implements them. */
 
 import type { Purpose, RepositoryLimits, Turn } from './admission.ts';
-import type { PullRequestFact, SetAside } from './desired.ts';
+import type { SetAside } from './desired.ts';
 import type { BuildEvent } from './events.ts';
 import type { AccessRules } from './guards.ts';
 import type { ContainerFacts, PolicyRules } from './isolation.ts';
@@ -9,7 +9,9 @@ import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names
 import type { Share, Taken } from './neighbours.ts';
 import type { ObservedContainer, ObservedStack } from './observed.ts';
 import type { PreviewKey, PreviewRecord } from './preview.ts';
+import type { PullRequestFact } from './pull-requests.ts';
 import type { Rest, SleepMode } from './rest.ts';
+import type { PathsVerdict, Selection } from './selection.ts';
 import type { StackBuild } from './stack.ts';
 import type { ImageRules, ScanSettings } from './supply.ts';
 
@@ -29,6 +31,8 @@ export interface Repository {
   readonly url: string;
   /** Globs of branches that get a preview; `!` excludes; the last match decides. */
   readonly branches: readonly string[];
+  /** What else a branch must be like to have a preview; undefined: nothing. */
+  readonly selection?: Selection | undefined;
   /** Where its images may come from. */
   readonly images?: ImageRules | undefined;
   /** What looks its images through before they are pushed. */
@@ -146,6 +150,10 @@ export interface Store {
   aside(id: PreviewId): Promise<SetAside | undefined>;
   /** By preview. */
   allAside(): Promise<ReadonlyMap<PreviewId, SetAside>>;
+  /** What was found of the files that a commit changed, so that it need not be asked again; in place of what was found before. */
+  notePaths(key: PreviewKey, verdict: PathsVerdict): Promise<void>;
+  paths(id: PreviewId): Promise<PathsVerdict | undefined>;
+  allPaths(): Promise<ReadonlyMap<PreviewId, PathsVerdict>>;
   /** When previews were last used, milliseconds since the epoch, as `noteUses` left it. */
   uses(): Promise<ReadonlyMap<PreviewId, number>>;
   noteUses(uses: ReadonlyMap<PreviewId, number>): Promise<void>;

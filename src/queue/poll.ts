@@ -1,5 +1,5 @@
 /** Repositories on this machine tell by a look at their files that a branch moved, so they are looked at often; the sweep sees the rest. */
-import { branchSelected } from '../domain/desired.ts';
+import { selects } from '../domain/globs.ts';
 import { type Branch, type Commit, previewId } from '../domain/names.ts';
 import type { Engine, Git, Hints, Repository, Store } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
@@ -40,7 +40,7 @@ export function startPolling(options: PollOptions): Poller {
     seen.set(repository.name, now);
     const branches = new Set([...now.keys(), ...(before?.keys() ?? [])]);
     for (const branch of branches) {
-      if (!branchSelected(repository.branches, branch)) continue;
+      if (!selects(repository.branches, branch)) continue;
       if (before?.get(branch) === now.get(branch)) continue;
       const key = { id: previewId(repository.slug, branch), repository: repository.name, branch };
       if (key.id === repository.reserved) continue;

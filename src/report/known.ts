@@ -1,6 +1,7 @@
 /** What is known of a preview beside its record, for those who read of it on the forge. */
-import type { PullRequestFact } from '../domain/desired.ts';
+
 import type { PreviewRecord } from '../domain/preview.ts';
+import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { Change } from '../domain/stack.ts';
 
 export interface Known {

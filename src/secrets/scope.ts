@@ -1,5 +1,5 @@
 /** For which services and branches a secret is, and which of several is meant. Pure. */
-import { branchSelected } from '../domain/desired.ts';
+import { selects } from '../domain/globs.ts';
 import { isSecretName } from '../domain/secrets.ts';
 import { TreehouseError } from '../errors.ts';
 
@@ -44,10 +44,7 @@ export function choose<T extends Named & { readonly setAt: number }>(
   wanted: { readonly name: string; readonly service: string; readonly branch: string },
 ): T | undefined {
   const matching = entries.filter(
-    (one) =>
-      one.name === wanted.name &&
-      branchSelected([one.service], wanted.service) &&
-      branchSelected([one.branch], wanted.branch),
+    (one) => one.name === wanted.name && selects([one.service], wanted.service) && selects([one.branch], wanted.branch),
   );
   return matching.sort((a, b) => {
     return (

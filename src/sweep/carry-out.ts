@@ -89,9 +89,9 @@ async function whyNot(
       return [branchKey(repository.name, branch), await deps.store.pullRequests(repository.name, branch)] as const;
     }),
   );
-  const aside = await deps.store.allAside();
-  const now = standings([{ repository, heads: new Map(found) }], new Map(facts), aside);
-  return group.some((one) => now.of(one.thing.owner).kind === 'wanted') ? 'it is wanted again' : undefined;
+  const [aside, paths] = await Promise.all([deps.store.allAside(), deps.store.allPaths()]);
+  const now = standings([{ repository, heads: new Map(found) }], { pullRequests: new Map(facts), aside, paths });
+  return group.some((one) => now.of(one.thing.owner).kind !== 'absent') ? 'it is wanted again' : undefined;
 }
 
 function repositoryOf(owner: Owner): string | undefined {

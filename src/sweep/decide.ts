@@ -1,20 +1,22 @@
 /** What a sweep does with what it saw: previews to look at, and things that belong to none. Pure, so that a dry run tells the truth. */
-import type { SetAside } from '../domain/desired.ts';
+import { type SetAside, settled } from '../domain/desired.ts';
 import { driftOf, staleBuild } from '../domain/drift.ts';
-import type { PreviewId } from '../domain/names.ts';
-import { previewId } from '../domain/names.ts';
+import { liveBuild } from '../domain/live.ts';
+import { type PreviewId, previewId } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import type { PathsVerdict } from '../domain/selection.ts';
 import { type Decision, KINDS, type Owner, type Thing } from '../domain/sweep.ts';
 import { grouped } from './grouped.ts';
-import { type PullRequests, type RepositoryState, type Standings, standings } from './standing.ts';
+import { type PullRequests, type RepositoryState, type Standings, standings, type WantedPreview } from './standing.ts';
 
 /** The world at one time. */
 export interface Seen {
   readonly repositories: readonly RepositoryState[];
   readonly pullRequests: PullRequests;
   readonly aside: ReadonlyMap<PreviewId, SetAside>;
+  readonly paths: ReadonlyMap<PreviewId, PathsVerdict>;
   readonly records: readonly PreviewRecord[];
   readonly stacks: ReadonlyMap<PreviewId, ObservedStack>;
   readonly routes: readonly Route[];
@@ -49,7 +51,7 @@ export function decide(
   seen: Seen,
   memory: Memory,
   time: { readonly now: number; readonly graceMs: number },
-  should: Standings = standings(seen.repositories, seen.pullRequests, seen.aside),
+  should: Standings = standings(seen.repositories, seen),
 ): Decided {
   const things = orphans(seen, should, memory, time);
   return {
@@ -95,7 +97,8 @@ function previewLines(seen: Seen, should: Standings, isFirst: boolean): Decision
     if (isFirst || !seen.later.has(id)) lines.push({ what: 'preview', name: id, action: 'hint', why, id, know });
   };
 
-  for (const [id, { key, commit }] of should.wanted) {
+  const { wanted, gone } = withAsIs(seen, should, routes);
+  for (const [id, { key, commit }] of wanted) {
     const record = records.get(id);
     const isRunning = seen.running.has(id);
     const stale = isRunning ? staleBuild(record, commit) : undefined;
@@ -108,10 +111,30 @@ function previewLines(seen: Seen, should: Standings, isFirst: boolean): Decision
   }
   for (const key of knownKeys(seen)) {
     const standing = should.of({ kind: 'preview', id: key.id, key });
+    const cause = standing.kind === 'absent' ? standing.cause : gone.get(key.id);
     // A build that runs hears of it, and ends.
-    if (standing.kind === 'absent') hint(key.id, undefined, `${standing.cause}, and it is not gone`);
+    if (cause !== undefined) hint(key.id, undefined, `${cause}, and it is not gone`);
   }
   return lines;
+}
+
+/** Those that are to stay as they are too: what serves is wanted, and where nothing does, nothing is. */
+function withAsIs(
+  seen: Seen,
+  should: Standings,
+  routes: ReadonlyMap<PreviewId, readonly Route[]>,
+): { readonly wanted: ReadonlyMap<PreviewId, WantedPreview>; readonly gone: ReadonlyMap<PreviewId, string> } {
+  const wanted = new Map(should.wanted);
+  const gone = new Map<PreviewId, string>();
+  for (const [id, { key, desired }] of should.asIs) {
+    const stack = seen.stacks.get(id);
+    const serving = stack && liveBuild(stack, routes.get(id) ?? [])?.commit;
+    const now = settled(desired, { serving, isAsked: false });
+    if (now.kind === 'present') wanted.set(id, { key, commit: now.commit });
+    // One that is built at somebody's request is to end by itself.
+    else if (!seen.running.has(id)) gone.set(id, now.cause);
+  }
+  return { wanted, gone };
 }
 
 /** Previews that own anything on the engine, or that the history has as not removed. */

@@ -1,7 +1,7 @@
 /** What a sweep is given. */
-import type { PullRequestFact } from '../domain/desired.ts';
 import type { Branch, Commit, PreviewId } from '../domain/names.ts';
 import type { Engine, Gateway, Git, Hints, Repository, Store } from '../domain/ports.ts';
+import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { Inventory, Place, SweepLine } from '../domain/sweep.ts';
 import type { Logger } from '../log.ts';
 
@@ -9,7 +9,7 @@ export interface SweepDeps {
   /** As they are now. */
   repositories(): readonly Repository[];
   readonly git: Pick<Git, 'branches'>;
-  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'allAside'>;
+  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'allAside' | 'allPaths'>;
   readonly engine: Pick<
     Engine,
     'stop' | 'removeContainer' | 'removeNetwork' | 'removeVolume' | 'removeImage' | 'image'

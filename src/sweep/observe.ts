@@ -24,7 +24,10 @@ export async function observeAll(
   // Whoever runs before or after all else is read may have changed it meanwhile.
   const before = deps.worker.running();
   const wanting = readWanted(deps, signal);
-  const isWanted = async (id: PreviewId) => (await wanting).should.wanted.has(id);
+  const isWanted = async (id: PreviewId) => {
+    const { should } = await wanting;
+    return should.wanted.has(id) || should.asIs.has(id);
+  };
   const [{ should, ...wanted }, records, inventory, routes, later, places] = await Promise.all([
     wanting,
     deps.store.records(),
@@ -48,12 +51,14 @@ export async function observeAll(
 
 /** What should be, and from what that is known. */
 async function readWanted(deps: SweepDeps, signal: AbortSignal) {
-  const [repositories, pullRequests, aside] = await Promise.all([
+  const [repositories, pullRequests, aside, paths] = await Promise.all([
     batches(deps.repositories(), (one) => readHeads(deps, one, signal)),
     deps.allPullRequests(),
     deps.store.allAside(),
+    deps.store.allPaths(),
   ]);
-  return { repositories, pullRequests, aside, should: standings(repositories, pullRequests, aside) };
+  const known = { pullRequests, aside, paths };
+  return { repositories, ...known, should: standings(repositories, known) };
 }
 
 /** The branches of a remote, or why they are not known. */

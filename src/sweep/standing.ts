@@ -1,14 +1,10 @@
 /** Which previews should be, from the branches of every repository and what was heard of their pull requests. Pure. */
-import {
-  BRANCH_DELETED,
-  desiredState,
-  excludedBecause,
-  type PullRequestFact,
-  type SetAside,
-} from '../domain/desired.ts';
+import { BRANCH_DELETED, type Desired, desiredState, excludedBecause, type SetAside } from '../domain/desired.ts';
 import { type Branch, type Commit, type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import type { PullRequestFact } from '../domain/pull-requests.ts';
+import type { PathsVerdict } from '../domain/selection.ts';
 import type { Owner } from '../domain/sweep.ts';
 
 /** A repository of the configuration, and its branches now. */
@@ -21,7 +17,7 @@ export interface RepositoryState {
 export type Standing =
   | { readonly kind: 'wanted' }
   | { readonly kind: 'absent'; readonly cause: string }
-  /** The remote did not tell. */
+  /** The remote did not tell, or it depends on what is there. */
   | { readonly kind: 'unknown' };
 
 /** A preview that should be. */
@@ -30,14 +26,28 @@ export interface WantedPreview {
   readonly commit: Commit;
 }
 
+/** A preview that is to stay as it is, whatever that is. */
+export interface AsItIs {
+  readonly key: PreviewKey;
+  readonly desired: Extract<Desired, { kind: 'as-is' }>;
+}
+
 export interface Standings {
   readonly wanted: ReadonlyMap<PreviewId, WantedPreview>;
+  readonly asIs: ReadonlyMap<PreviewId, AsItIs>;
   /** Whether the owner of a thing should be there. */
   of(owner: Owner): Standing;
 }
 
 /** Facts of pull requests by `branchKey`. */
 export type PullRequests = ReadonlyMap<string, readonly PullRequestFact[]>;
+
+/** What is known of branches beside their heads. */
+export interface KnownOfBranches {
+  readonly pullRequests: PullRequests;
+  readonly aside: ReadonlyMap<PreviewId, SetAside>;
+  readonly paths: ReadonlyMap<PreviewId, PathsVerdict>;
+}
 
 /** Neither part can hold a colon. */
 export function branchKey(repository: RepositoryName, branch: Branch): string {
@@ -49,12 +59,12 @@ const UNKNOWN: Standing = { kind: 'unknown' };
 
 export function standings(
   repositories: readonly RepositoryState[],
-  pullRequests: PullRequests,
-  aside: ReadonlyMap<PreviewId, SetAside>,
+  { pullRequests, aside, paths }: KnownOfBranches,
 ): Standings {
   const byName = new Map(repositories.map((one) => [one.repository.name, one]));
   const unread = repositories.filter((one) => 'unread' in one.heads);
   const wanted = new Map<PreviewId, WantedPreview>();
+  const asIs = new Map<PreviewId, AsItIs>();
   /** Of branches that are there and have no preview, why. */
   const causes = new Map<PreviewId, string>();
 
@@ -67,14 +77,18 @@ export function standings(
         pullRequests: pullRequests.get(branchKey(repository.name, branch)) ?? [],
         excluded: excludedBecause(key, repository),
         aside: aside.get(key.id),
+        selection: repository.selection,
+        verdict: paths.get(key.id),
       });
       if (desired.kind === 'present') wanted.set(key.id, { key, commit: desired.commit });
+      else if (desired.kind === 'as-is') asIs.set(key.id, { key, desired });
       else causes.set(key.id, desired.cause);
     }
   }
 
   function ofPreview(id: PreviewId, key: PreviewKey | undefined): Standing {
     if (wanted.has(id)) return WANTED;
+    if (asIs.has(id)) return UNKNOWN;
     const state = key && byName.get(key.repository);
     if (key) {
       const excluded = excludedBecause(key, state?.repository);
@@ -96,6 +110,7 @@ export function standings(
 
   return {
     wanted,
+    asIs,
     of(owner) {
       switch (owner.kind) {
         case 'preview':

@@ -1,9 +1,11 @@
 /** What a delivery of GitHub's means here: a hint for one preview, or nothing, with the reason. Pure. */
 import { z } from 'zod';
-import { branchSelected, excludedBecause, type PullRequestFact } from '../domain/desired.ts';
+import { excludedBecause } from '../domain/desired.ts';
+import { selects } from '../domain/globs.ts';
 import { type Branch, branchName, type Commit, commitId, previewId, shortCommit } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
+import type { PullRequestFact } from '../domain/pull-requests.ts';
 import { messageOf } from '../errors.ts';
 
 export interface InterpretedHint {
@@ -129,7 +131,7 @@ function hint(
   } catch (error) {
     return ignored(messageOf(error));
   }
-  if (!branchSelected(known.branches, branch)) {
+  if (!selects(known.branches, branch)) {
     return ignored(`the \`branches\` setting of ${known.name} leaves out ${quote(branch)}`);
   }
   const key: PreviewKey = { id: previewId(known.slug, branch), repository: known.name, branch };

@@ -2,10 +2,10 @@
 import type { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { openStore, type RedisStore, type StoreOptions } from '../../src/adapters/redis-store.ts';
-import { laterFact, type PullRequestFact } from '../../src/domain/desired.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
 import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from '../../src/domain/names.ts';
 import type { PreviewKey } from '../../src/domain/preview.ts';
+import { laterFact, type PullRequestFact } from '../../src/domain/pull-requests.ts';
 import { redisConnections } from '../../src/queue/redis.ts';
 import { keptLog } from '../support/log.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';

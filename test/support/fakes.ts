@@ -1,5 +1,5 @@
 /** Ports of the receiver that remember what was asked of them; Redis itself is in test/real. */
-import type { PullRequestFact } from '../../src/domain/desired.ts';
+import type { PullRequestFact } from '../../src/domain/pull-requests.ts';
 import type { Branch, PreviewId, RepositoryName } from '../../src/domain/names.ts';
 import type { Hints, Store } from '../../src/domain/ports.ts';
 import type { PreviewKey } from '../../src/domain/preview.ts';

@@ -38,6 +38,7 @@ export function seen(more: Partial<Seen>): Seen {
     repositories: [],
     pullRequests: new Map(),
     aside: new Map(),
+    paths: new Map(),
     records: [],
     stacks: new Map(),
     routes: [],

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { branchSelected, desiredState, laterFact, type PullRequestFact } from '../../src/domain/desired.ts';
+import { desiredState } from '../../src/domain/desired.ts';
+import { selects } from '../../src/domain/globs.ts';
 import { type Commit, commitId } from '../../src/domain/names.ts';
+import { laterFact, type PullRequestFact } from '../../src/domain/pull-requests.ts';
 
 const HEAD = commitId('a'.repeat(40));
 const OLDER = commitId('b'.repeat(40));
@@ -151,7 +153,7 @@ describe('the branches of a repository', () => {
     [['a*b*c'], 'a/x/b/y/c', true],
     [['*a'], 'x\na', true],
   ])('%j select %j: %s', (patterns, branch, expected) => {
-    expect(branchSelected(patterns, branch)).toBe(expected);
+    expect(selects(patterns, branch)).toBe(expected);
   });
 
   it('take a pattern without wildcards for the name itself', () => {
@@ -160,8 +162,8 @@ describe('the branches of a repository', () => {
         fc.string({ unit: 'grapheme' }).filter((text) => !/^!|[*?]/.test(text)),
         fc.string({ unit: 'grapheme' }),
         (text, other) => {
-          expect(branchSelected([text], text)).toBe(true);
-          expect(branchSelected([text], other)).toBe(text === other);
+          expect(selects([text], text)).toBe(true);
+          expect(selects([text], other)).toBe(text === other);
         },
       ),
     );
@@ -172,14 +174,14 @@ describe('the branches of a repository', () => {
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '*', '?'), maxLength: 6 }), texts, (pattern, text) => {
         const same = new RegExp(`^${pattern.replaceAll('?', '.').replaceAll('*', '.*')}$`);
-        expect(branchSelected([pattern], text)).toBe(same.test(text));
+        expect(selects([pattern], text)).toBe(same.test(text));
       }),
       { numRuns: 2_000 },
     );
   });
 
   it('are matched in no time by a pattern of many stars', () => {
-    expect(branchSelected([`${'*a'.repeat(4)}*b`], 'a'.repeat(255))).toBe(false);
-    expect(branchSelected([`${'*'.repeat(200)}b`], 'a'.repeat(255))).toBe(false);
+    expect(selects([`${'*a'.repeat(4)}*b`], 'a'.repeat(255))).toBe(false);
+    expect(selects([`${'*'.repeat(200)}b`], 'a'.repeat(255))).toBe(false);
   });
 });

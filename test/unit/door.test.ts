@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { doorFaults } from '../../src/config/door.ts';
 import { readConfig } from '../../src/config.ts';
-import { branchSelected, excludedBecause } from '../../src/domain/desired.ts';
+import { excludedBecause } from '../../src/domain/desired.ts';
+import { selects } from '../../src/domain/globs.ts';
 import { isLoopback } from '../../src/domain/loopback.ts';
 import { type Branch, previewId, repositoryName } from '../../src/domain/names.ts';
 
@@ -55,7 +56,7 @@ describe('the name of the dashboard', () => {
     expect(why('treehouse.preview.example.com', 'treehouse')).toBe(
       "'treehouse' is the host name of the dashboard (adminHost): rename the branch to give it a preview",
     );
-    expect(branchSelected(['*'], 'treehouse')).toBe(true);
+    expect(selects(['*'], 'treehouse')).toBe(true);
     expect(why('treehouse.preview.example.com', 'treehouse2')).toBeUndefined();
     // Its preview has another name: treehouse--shop.
     expect(why('treehouse.preview.example.com', 'treehouse', '{branch}--{repo}')).toBeUndefined();

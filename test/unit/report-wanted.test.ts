@@ -1,8 +1,8 @@
 /** What the forge should show after each event, as text: commits, deployments, comments. */
 import { describe, expect, it } from 'vitest';
-import type { PullRequestFact } from '../../src/domain/desired.ts';
 import { branchName, type Commit } from '../../src/domain/names.ts';
 import type { PreviewRecord } from '../../src/domain/preview.ts';
+import type { PullRequestFact } from '../../src/domain/pull-requests.ts';
 import type { SaidComment, SaidOfCommit } from '../../src/domain/said.ts';
 import type { Known } from '../../src/report/known.ts';
 import { environmentOf, wantedOf } from '../../src/report/wanted.ts';

@@ -37,6 +37,7 @@ function world(more: Partial<SweepDeps> = {}) {
       know: async (key) => void done.push(`know ${key.id}`),
       pullRequests: async () => [],
       allAside: async () => new Map(),
+      allPaths: async () => new Map(),
     },
     engine: {
       stop: say('stop'),

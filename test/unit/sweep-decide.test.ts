@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ObservedContainer } from '../../src/domain/observed.ts';
 import type { PreviewKey } from '../../src/domain/preview.ts';
+import { EVERY_BRANCH } from '../../src/domain/selection.ts';
 import { type Decision, KINDS, type Owner, type Thing } from '../../src/domain/sweep.ts';
 import { decide, type Memory, type Seen, thingKey } from '../../src/sweep/decide.ts';
 import { branchKey } from '../../src/sweep/standing.ts';
@@ -23,6 +24,8 @@ import {
 const MAIN = keyOf('main');
 const GONE = keyOf('gone');
 const BLOG = repository('acme/blog');
+/** Its branches have previews by their pull requests, and of none was anything heard. */
+const ASKED = { ...SHOP, selection: { ...EVERY_BRANCH, pullRequests: 'all' as const } };
 const LATER: Memory = { firstSeen: new Map(), isFirst: false };
 
 function lines(world: Seen, memory: Memory = LATER, now = 0): string[] {
@@ -416,4 +419,43 @@ describe('many previews', () => {
     // Sixteen times would be the square.
     expect(more).toBeLessThan(10 * Math.max(some, 5));
   }, 60_000);
+});
+
+describe('previews that are to stay as they are', () => {
+  const CAUSE = 'no pull request of it is open, and `pullRequests: all` asks for one';
+  const asked = (previews: readonly Whole[], more: Partial<Seen> = {}) =>
+    shop(previews, { repositories: [{ repository: ASKED, heads: heads('main') }], ...more });
+
+  it('are left alone, whatever their branch is at', () => {
+    expect(again(asked([whole(MAIN)]))).toEqual([]);
+    expect(again(asked([whole(MAIN, OTHER)]))).toEqual([]);
+  });
+
+  it('are looked at where they do not answer as they did', () => {
+    expect(lines(asked([whole(MAIN, OTHER)], { routes: [] }))).toEqual([
+      'hint preview main--shop: it has 222222222222, and not all of it answers where it should',
+    ]);
+  });
+
+  it('are none where nothing serves, and then said to be', () => {
+    const { record } = whole(MAIN);
+    const waiting = asked([], { records: [{ ...record, state: 'waiting' }] });
+    expect(lines(waiting)).toEqual([`hint preview main--shop: ${CAUSE}, and it is not gone`]);
+    expect(lines(asked([], { records: [{ ...record, state: 'removed' }] }))).toEqual([]);
+    expect(lines({ ...waiting, running: new Set([MAIN.id]) })).toEqual([]);
+  });
+
+  it('are those of which no file changed that counts', () => {
+    const paths = { ...SHOP, selection: { ...EVERY_BRANCH, paths: ['web'] } };
+    const fact = { number: 3, open: true, merged: false, head: HEAD, updatedAt: 1, base: MAIN.branch };
+    const world = asked([whole(MAIN, OTHER)], {
+      repositories: [{ repository: paths, heads: heads('main') }],
+      pullRequests: new Map([[branchKey(SHOP.name, MAIN.branch), [fact]]]),
+    });
+    expect(lines(world)).toEqual([
+      'hint preview main--shop: it serves 222222222222, and the branch is at 111111111111',
+    ]);
+    const verdict = { commit: HEAD, bases: [MAIN.branch], paths: ['web'], touched: false };
+    expect(lines({ ...world, paths: new Map([[MAIN.id, verdict]]) })).toEqual([]);
+  });
 });
