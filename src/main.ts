@@ -13,6 +13,7 @@ import { iptablesFirewall } from './adapters/firewall.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
 import { pinFiles } from './adapters/pin-files.ts';
+import { redisForks } from './adapters/redis-forks.ts';
 import { redisPlaces } from './adapters/redis-places.ts';
 import { redisReplays } from './adapters/redis-replays.ts';
 import { openStore, type RedisStore } from './adapters/redis-store.ts';
@@ -178,6 +179,8 @@ async function start(
   });
   undo.push(() => store.close());
   const book = redisPlaces({ redis: connections });
+  const forks = redisForks({ redis: connections, clock });
+  undo.push(async () => forks.close());
   const meter = createMeter({
     records: () => store.records(),
     queueing: () => book.read(),
@@ -305,7 +308,7 @@ async function start(
     routers: [
       webhookRouter({
         secrets: [config.webhookSecret ?? webhookSecret?.value ?? ''],
-        ...{ repositories, store, hints, log },
+        ...{ repositories, store, hints, forks, log },
         onAnswered: meter.delivery,
       }),
       gatewayPageRouter({ store, wake, domain: config.domain, key: doors.gateway.key, repositories }),

@@ -2,10 +2,13 @@
 import { Webhooks } from '@octokit/webhooks';
 import { type Request, type Response, Router } from 'express';
 import type { Logger } from 'pino';
+import type { CommandOrders } from '../domain/comment-commands.ts';
+import type { Forks } from '../domain/forks.ts';
 import type { Hints, Repository, Store } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { problem } from '../web/problem.ts';
-import { type InterpretedHint, interpret } from './interpret.ts';
+import { interpret } from './interpret.ts';
+import type { InterpretedCommand, InterpretedFork, InterpretedHint } from './interpretation.ts';
 import { type BodyBudget, type BodyLimits, discardRest, readBody, tooLarge } from './read-body.ts';
 import { Refusal } from './refusal.ts';
 
@@ -16,6 +19,9 @@ export interface ReceiverDeps {
   repositories(): readonly Repository[];
   readonly store: Pick<Store, 'know' | 'notePullRequest'>;
   readonly hints: Hints;
+  readonly forks: Pick<Forks, 'note'>;
+  /** Where commands of comments go; undefined where nobody can be asked who may give them. */
+  readonly commands?: CommandOrders | undefined;
   /** Told of each delivery, by GitHub's name of its event. */
   onAnswered?(event: string | undefined, outcome: string): void;
   readonly log: Logger;
@@ -39,9 +45,17 @@ interface Answer {
   readonly status: number;
   readonly body: Readonly<Record<string, unknown>>;
   /** For the log. */
-  readonly outcome: 'hinted' | 'ignored' | 'pong';
+  readonly outcome: 'hinted' | 'noted' | 'ignored' | 'pong';
   readonly reason: string;
   readonly action?: string;
+  /** Somebody is to change something here. */
+  readonly attention?: true;
+}
+
+const NO_COMMANDS = 'commands in comments take credentials of GitHub here: who may give them is asked there';
+
+function ignored(reason: string): Pick<Answer, 'status' | 'body' | 'outcome' | 'reason'> {
+  return { status: 200, body: { ignored: reason }, outcome: 'ignored', reason };
 }
 
 interface Headers {
@@ -73,15 +87,21 @@ export function webhookRouter(deps: ReceiverDeps): Router {
         throw new Refusal(400, meaning.reason);
       case 'ping':
         return { status: 200, body: { pong: meaning.zen }, outcome: 'pong', reason: 'a ping', ...said };
-      case 'ignored':
-        return { status: 200, body: { ignored: meaning.reason }, outcome: 'ignored', reason: meaning.reason, ...said };
-      case 'hint': {
+      case 'ignored': {
+        const { reason, attention } = meaning;
+        return { ...ignored(reason), ...said, ...(attention ? { attention } : {}) };
+      }
+      case 'hint':
+      case 'fork':
+      case 'command': {
+        if (meaning.kind === 'command' && !deps.commands) return { ...ignored(NO_COMMANDS), ...said };
         const refused = await enqueue(meaning, deps, limits.enqueueMs);
-        if (refused !== undefined) {
-          return { status: 200, body: { ignored: refused }, outcome: 'ignored', reason: refused, ...said };
+        if (refused !== undefined) return { ...ignored(refused), ...said };
+        const { cause } = meaning;
+        if (meaning.kind !== 'hint') {
+          return { status: 202, body: { noted: cause }, outcome: 'noted', reason: cause, ...said };
         }
-        const body = { hinted: [meaning.key.id], cause: meaning.cause };
-        return { status: 202, body, outcome: 'hinted', reason: meaning.cause, ...said };
+        return { status: 202, body: { hinted: [meaning.key.id], cause }, outcome: 'hinted', reason: cause, ...said };
       }
       default:
         return meaning satisfies never;
@@ -100,9 +120,9 @@ export function webhookRouter(deps: ReceiverDeps): Router {
       ms: Math.round(performance.now() - began),
     });
     try {
-      const { status, body, ...logged } = await take(req);
+      const { status, body, attention, ...logged } = await take(req);
       res.status(status).json({ ...body, ...named });
-      deps.log.info(note({ status, ...logged }), 'delivery answered');
+      deps.log[attention ? 'warn' : 'info'](note({ status, ...logged }), 'delivery answered');
       deps.onAnswered?.(event, logged.outcome);
     } catch (error) {
       const refusal = error instanceof Refusal ? error : new Refusal(500, 'the delivery could not be handled', error);
@@ -195,16 +215,18 @@ function actionOf(payload: unknown): string | undefined {
 }
 
 /**
- * Makes the hint durable. Past the deadline the answer is 503 and GitHub shows the delivery as failed; that the hint may
+ * Makes what was heard durable. Past the deadline the answer is 503 and GitHub shows the delivery as failed; that it may
  * still arrive is harmless. Returns why the branch can have no preview, where that is so.
  */
 async function enqueue(
-  hint: InterpretedHint,
-  deps: Pick<ReceiverDeps, 'store' | 'hints'>,
+  heard: InterpretedHint | InterpretedFork | InterpretedCommand,
+  deps: Pick<ReceiverDeps, 'store' | 'hints' | 'forks' | 'commands'>,
   ms: number,
 ): Promise<string | undefined> {
-  const { key, pullRequest } = hint;
   const work = async () => {
+    if (heard.kind === 'command') return deps.commands?.take(heard.order);
+    if (heard.kind === 'fork') return deps.forks.note(heard.repository.name, heard.fact);
+    const { key, pullRequest } = heard;
     await deps.store.know(key);
     if (pullRequest) await deps.store.notePullRequest(key.repository, key.branch, pullRequest);
     await deps.hints.hint(key.id);

@@ -6,7 +6,7 @@ export interface Row {
   readonly events: readonly string[];
   readonly case: string;
   readonly status: number;
-  readonly outcome: 'hinted' | 'ignored' | 'pong';
+  readonly outcome: 'hinted' | 'noted' | 'ignored' | 'pong';
   /** Of the cause or the reason; undefined where the row gives none. */
   readonly text: RegExp | undefined;
 }
@@ -26,7 +26,7 @@ function readRow(line: string): Row {
     .split('|')
     .slice(1)
     .map((cell) => cell.trim());
-  const [, outcome, text] = /^(hinted|ignored|pong)(?:: (.*))?$/.exec(answer) ?? [];
+  const [, outcome, text] = /^(hinted|noted|ignored|pong)(?:: (.*))?$/.exec(answer) ?? [];
   if (!outcome) throw new Error(`docs/webhooks.md has a row that cannot be read: ${line}`);
   return {
     events: [...event.matchAll(/`([^`]+)`/g)].map((match) => match[1] ?? ''),

@@ -26,7 +26,9 @@ export async function startReceiver(
 ): Promise<TestReceiver> {
   const { log, logged } = keptLog();
   const app = express();
-  app.use(webhookRouter({ secrets: [SECRET], repositories: () => [], log, ...deps }));
+  app.use(
+    webhookRouter({ secrets: [SECRET], repositories: () => [], forks: { note: async () => undefined }, log, ...deps }),
+  );
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -47,12 +47,26 @@ export interface World {
 }
 
 export interface PullRequestOptions {
-  readonly action: 'opened' | 'closed' | 'reopened' | 'synchronize';
+  readonly action:
+    | 'opened'
+    | 'closed'
+    | 'reopened'
+    | 'synchronize'
+    | 'edited'
+    | 'labeled'
+    | 'unlabeled'
+    | 'converted_to_draft'
+    | 'ready_for_review';
   readonly number: number;
   readonly head: string;
   readonly merged?: boolean;
   /** Seconds since the epoch. */
   readonly at?: number;
+  readonly draft?: boolean;
+  readonly labels?: readonly string[];
+  readonly base?: string;
+  /** Of a fork, its name. */
+  readonly from?: string;
 }
 
 export interface WorldOptions {
@@ -119,7 +133,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     async pullRequest(
       repository,
       branch,
-      { action, number, head, merged = false, at = Math.floor(Date.now() / 1000) },
+      { action, number, head, merged = false, at = Math.floor(Date.now() / 1000), ...more },
     ) {
       const payload = {
         action,
@@ -128,10 +142,12 @@ export async function startWorld(options: WorldOptions): Promise<World> {
           number,
           state: action === 'closed' ? 'closed' : 'open',
           merged,
-          draft: false,
+          draft: more.draft ?? false,
+          labels: (more.labels ?? []).map((name) => ({ name })),
+          user: { login: 'ada', type: 'User' },
           updated_at: new Date(at * 1000).toISOString(),
-          head: { ref: branch, sha: head, repo: repositoryOf(repository) },
-          base: { ref: 'main', sha: 'e'.repeat(40), repo: repositoryOf(repository) },
+          head: { ref: branch, sha: head, repo: repositoryOf(more.from ?? repository) },
+          base: { ref: more.base ?? 'main', sha: 'e'.repeat(40), repo: repositoryOf(repository) },
         },
         repository: repositoryOf(repository),
         sender: { login: 'ada' },

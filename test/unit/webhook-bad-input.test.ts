@@ -83,7 +83,8 @@ describe('signature', () => {
   });
 
   test('no receiver is made without a secret, which would take everything', () => {
-    const deps = { store: port.store, hints: port.hints, repositories: () => [], log: pino({ level: 'silent' }) };
+    const { store, hints, forks } = port;
+    const deps = { store, hints, forks, repositories: () => [], log: pino({ level: 'silent' }) };
     expect(() => webhookRouter({ ...deps, secrets: [] })).toThrow(/needs a secret/);
     expect(() => webhookRouter({ ...deps, secrets: ['good', ''] })).toThrow(/needs a secret/);
   });

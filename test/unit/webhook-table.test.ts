@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EVERY_BRANCH } from '../../src/domain/selection.ts';
 import { TreehouseError } from '../../src/errors.ts';
 import { answersTable, type Row } from '../support/answers-table.ts';
 import { heard } from '../support/fakes.ts';
@@ -18,6 +19,17 @@ interface Payload {
   readonly forced?: boolean;
   readonly commits?: readonly unknown[];
   readonly repository?: { readonly full_name: string };
+  readonly issue?: { readonly pull_request?: object };
+  readonly comment?: { readonly body: string };
+  readonly label?: { readonly name: string };
+  readonly changes?: {
+    readonly base?: unknown;
+    readonly title?: unknown;
+    readonly repository?: { readonly name: { readonly from: string } };
+    readonly owner?: { readonly from: { readonly user?: { readonly login: string } } };
+  };
+  readonly installation?: { readonly account?: { readonly login: string } };
+  readonly repositories_removed?: readonly { readonly full_name: string }[];
   readonly pull_request?: {
     readonly merged?: boolean;
     readonly head: { readonly ref: string; readonly repo: { readonly full_name: string } | null };
@@ -28,7 +40,11 @@ const KNOWN = ['Codertocat/Hello-World', 'Octocoders/Hello-World'];
 const LEFT_OUT = 'dependabot/npm';
 const TAKEN = 'taken';
 const BAD = 'a..b';
-const ACTIONS = ['opened', 'reopened', 'synchronize', 'edited'];
+const ACTIONS = [
+  ...['opened', 'reopened', 'synchronize', 'edited'],
+  ...['labeled', 'unlabeled', 'converted_to_draft', 'ready_for_review'],
+];
+const OF_REPOSITORY = ['push', 'create', 'delete', 'pull_request', 'issue_comment'];
 const table = answersTable();
 // Read, not imported: vite would take seconds to transform 4 MB of JSON.
 const collection = createRequire(import.meta.url).resolve('@octokit/webhooks-examples');
@@ -53,9 +69,14 @@ beforeAll(async () => {
       },
     },
     hints: port.hints,
+    forks: port.forks,
+    commands: port.commands,
     // Spelled otherwise than GitHub does: names of repositories do not tell case.
     repositories: () => [
-      repository('codertocat/hello-world', ['*', '!dependabot/**']),
+      {
+        ...repository('codertocat/hello-world', ['*', '!dependabot/**']),
+        selection: { ...EVERY_BRANCH, drafts: false },
+      },
       repository('Octocoders/Hello-World'),
     ],
   });
@@ -73,7 +94,7 @@ describe('a delivery is answered as docs/webhooks.md says', () => {
     expect(status).toBe(row.status);
     expect(body).toHaveProperty(row.outcome);
     expect(body).toHaveProperty('delivery');
-    if (row.text) expect(row.outcome === 'hinted' ? body.cause : body.ignored).toMatch(row.text);
+    if (row.text) expect(row.outcome === 'hinted' ? body.cause : body[row.outcome]).toMatch(row.text);
     expect(port.hinted.slice(hintsBefore)).toEqual(row.outcome === 'hinted' ? body.hinted : []);
     rowsSeen.add(row);
   });
@@ -84,7 +105,8 @@ describe('a delivery is answered as docs/webhooks.md says', () => {
 
   test('GitHub’s collection has examples of every event that matters, and of many that do not', () => {
     const names = new Set(examples.map((one) => one.event));
-    for (const name of ['ping', 'push', 'create', 'delete', 'pull_request']) expect(names).toContain(name);
+    for (const name of [...OF_REPOSITORY, 'ping', 'repository', 'installation', 'installation_repositories'])
+      expect(names).toContain(name);
     expect(names.size).toBeGreaterThan(50);
   });
 });
@@ -103,6 +125,10 @@ test('a pull request’s facts are kept as it says them', async () => {
         merged: false,
         head: 'ec26c3e57ca3a959ca5aad62de7213c562f8c821',
         updatedAt: Date.parse('2019-05-15T15:21:18Z'),
+        base: 'master',
+        draft: false,
+        labels: [],
+        bot: false,
       },
     },
   ]);
@@ -118,8 +144,15 @@ function rowOf(event: string, payload: Payload): Row {
 
 /** The words of the table's second column that describe a delivery. */
 function caseOf(event: string, payload: Payload): string {
-  if (!['push', 'create', 'delete', 'pull_request'].includes(event)) return 'any';
+  if (event.startsWith('installation')) return ofInstallation(event, payload);
+  if (event === 'repository') return ofRepository(payload);
+  if (!OF_REPOSITORY.includes(event)) return 'any';
   if (!KNOWN.includes(payload.repository?.full_name ?? '')) return 'of a repository that is not configured';
+  if (event === 'issue_comment') {
+    if (payload.action !== 'created') return 'edited or deleted';
+    if (!payload.issue?.pull_request) return 'on an issue';
+    return payload.comment?.body.startsWith('/preview') ? 'a command' : 'without a command';
+  }
   if (payload.pull_request) {
     const action = payload.action ?? '';
     if (action !== 'closed' && !ACTIONS.includes(action)) return 'any other action';
@@ -132,6 +165,8 @@ function caseOf(event: string, payload: Payload): string {
   if (ref === BAD) return 'a branch whose name git would refuse';
   if (ref === TAKEN) return "a branch whose preview's name another branch has";
   if (payload.pull_request) {
+    if (payload.action === 'edited' && payload.changes?.base) return 'edited: another base';
+    if (payload.action === 'edited' && payload.changes?.title) return 'edited: another title';
     if (payload.action !== 'closed') return payload.action ?? '';
     return payload.pull_request.merged ? 'closed, merged' : 'closed, not merged';
   }
@@ -140,6 +175,29 @@ function caseOf(event: string, payload: Payload): string {
   if (payload.deleted) return 'a branch, deleted';
   if (payload.created) return 'a branch, created';
   return payload.forced ? 'a branch, forced' : 'a branch, updated';
+}
+
+function ofRepository({ action = '', changes, repository }: Payload): string {
+  if (action === 'renamed' || action === 'transferred') {
+    const [login, name] = repository?.full_name.split('/') ?? [];
+    const before = `${changes?.owner?.from.user?.login ?? login}/${changes?.repository?.name.from ?? name}`;
+    return KNOWN.includes(before) ? 'renamed or transferred' : 'of a repository that is not configured';
+  }
+  if (!KNOWN.includes(repository?.full_name ?? '')) return 'of a repository that is not configured';
+  return ['archived', 'deleted', 'privatized'].includes(action) ? action : 'any other action';
+}
+
+function ofInstallation(event: string, payload: Payload): string {
+  const { action = '' } = payload;
+  const isTaken = event === 'installation' ? ['deleted', 'suspend'].includes(action) : action === 'removed';
+  if (!isTaken) return 'given, or given back';
+  const names = payload.repositories_removed?.map((one) => one.full_name) ?? [];
+  const isOurs =
+    event === 'installation'
+      ? KNOWN.some((one) => one.startsWith(`${payload.installation?.account?.login}/`))
+      : names.some((one) => KNOWN.includes(one));
+  if (!isOurs) return 'taken from others';
+  return action === 'suspend' ? 'suspended' : 'taken away';
 }
 
 function find(event: string, which: (payload: Payload) => boolean): Payload {
@@ -155,6 +213,14 @@ function makeMissing(): { name: string; event: string; payload: Payload }[] {
   const opened = find('pull_request', (payload) => payload.action === 'opened');
   const closed = find('pull_request', (payload) => payload.action === 'closed');
   const create = find('create', () => true);
+  const comment = find('issue_comment', (payload) => payload.action === 'created');
+  const repo = find('repository', (payload) => payload.action === 'privatized');
+  const removed = find('installation_repositories', (payload) => payload.action === 'removed');
+  const onPullRequest = (payload: Payload, body: string): Payload => ({
+    ...payload,
+    issue: { ...payload.issue, pull_request: {} },
+    comment: { ...payload.comment, body },
+  });
   const head = (payload: Payload, change: object): Payload => ({
     ...payload,
     pull_request: { ...payload.pull_request, head: { ...payload.pull_request?.head, ...change } } as never,
@@ -189,6 +255,53 @@ function makeMissing(): { name: string; event: string; payload: Payload }[] {
       event: 'pull_request',
       payload: head(opened, { repo: { full_name: 'stranger/Hello-World' } }),
     },
+    ...['base', 'title'].map((what) => ({
+      name: `a pull request with another ${what}`,
+      event: 'pull_request',
+      payload: { ...opened, action: 'edited', changes: { [what]: { from: 'before' } } },
+    })),
+    { name: 'a command', event: 'issue_comment', payload: onPullRequest(comment, '/preview redeploy') },
+    { name: 'a comment', event: 'issue_comment', payload: onPullRequest(comment, 'What about /preview redeploy?') },
+    ...['archived', 'deleted'].map((action) => ({
+      name: `a repository ${action}`,
+      event: 'repository',
+      payload: { ...repo, action },
+    })),
+    ...(
+      [
+        ['renamed', { repository: { name: { from: 'Hello-World' } } }],
+        ['transferred', { owner: { from: { user: { login: 'Codertocat' } } } }],
+      ] as const
+    ).map(([action, changes]) => ({
+      name: `a known repository ${action}`,
+      event: 'repository',
+      payload: {
+        ...repo,
+        action,
+        changes,
+        repository: { ...repo.repository, full_name: action === 'renamed' ? 'Codertocat/Bye' : 'other/Hello-World' },
+      },
+    })),
+    {
+      name: 'the App taken from a known repository',
+      event: 'installation_repositories',
+      payload: {
+        ...removed,
+        repositories_removed: [{ full_name: 'codertocat/hello-world' }, { full_name: KNOWN[0] ?? '' }],
+      },
+    },
+    {
+      name: 'the App taken from another repository',
+      event: 'installation_repositories',
+      payload: { ...removed, repositories_removed: [{ full_name: 'Codertocat/other' }] },
+    },
+    ...['deleted', 'suspend'].flatMap((action) =>
+      ['Codertocat', 'somebody'].map((login) => ({
+        name: `the App ${action} for ${login}`,
+        event: 'installation',
+        payload: { action, installation: { account: { login } }, repositories: [] },
+      })),
+    ),
     { name: 'a pull request of a fork that is gone', event: 'pull_request', payload: head(opened, { repo: null }) },
     {
       name: 'a push to a repository that is not configured',

@@ -1,0 +1,87 @@
+/** Pull requests from forks: what is known of them, and which commits of theirs somebody approved. Pure. */
+import type { Commit, RepositoryName } from './names.ts';
+import { shortCommit } from './names.ts';
+import { laterFact, type PullRequestFact } from './pull-requests.ts';
+import { judge, type Selection } from './selection.ts';
+
+export interface ForkFact extends PullRequestFact {
+  /** Where its code is, as the forge spells it. */
+  readonly fork: { readonly repository: string; readonly branch: string };
+  /** When it had this head at the latest, by the forge's clock; milliseconds since the epoch. */
+  readonly headSince: number;
+}
+
+/** That somebody who may write looked at exactly this commit. */
+export interface Approval {
+  readonly pullRequest: number;
+  readonly commit: Commit;
+  /** The forge's name of who it was. */
+  readonly by: string;
+  /** When it was said, by the forge's clock; milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** What is known of the forks of every repository. May be lost: then nothing is approved. */
+export interface Forks {
+  note(repository: RepositoryName, fact: ForkFact): Promise<void>;
+  /** By number. */
+  all(repository: RepositoryName): Promise<readonly ForkFact[]>;
+  approve(repository: RepositoryName, approval: Approval): Promise<void>;
+  approvals(repository: RepositoryName, pullRequest: number): Promise<readonly Approval[]>;
+}
+
+/**
+ * The later of two facts of one pull request, whatever order they came in. Since when it has its head is never said to be earlier
+ * than it was: an older fact of the same head that comes late proves nothing, since another may have been between.
+ */
+export function laterFork(known: ForkFact | undefined, heard: ForkFact): ForkFact {
+  const later = laterFact(known, heard);
+  if (!known) return later;
+  if (known.head === heard.head) return withSince(later, known.headSince);
+  // A head in between: it came back later than was thought.
+  const isBetween = later === known && heard.updatedAt >= known.headSince;
+  return isBetween ? withSince(known, known.updatedAt) : later;
+}
+
+function withSince(fact: ForkFact, headSince: number): ForkFact {
+  return fact.headSince === headSince ? fact : { ...fact, headSince };
+}
+
+export type ForkState =
+  | { readonly kind: 'approved'; readonly approval: Approval }
+  | { readonly kind: 'waiting'; readonly commit: Commit; readonly why: string }
+  /** It is closed, or the configuration leaves it out. */
+  | { readonly kind: 'none'; readonly why: string };
+
+/** Whether the head of a fork's pull request may be built. An approval is of one commit, and of no later one. */
+export function forkState(fact: ForkFact, approvals: readonly Approval[], selection: Selection | undefined): ForkState {
+  const { number, head, open, merged } = fact;
+  if (!open) return { kind: 'none', why: `pull request #${number} was ${merged ? 'merged' : 'closed'}` };
+  if (selection?.pullRequests === 'none') return { kind: 'none', why: '`pullRequests: none` leaves pull requests out' };
+  const judged = selection ? judge(fact, selection) : undefined;
+  if (judged?.kind === 'out') return { kind: 'none', why: judged.why };
+  const approval = approvals.find((one) => one.pullRequest === number && one.commit === head);
+  if (approval) return { kind: 'approved', approval };
+  return { kind: 'waiting', commit: head, why: `waiting for approval of ${shortCommit(head)}` };
+}
+
+/**
+ * Which commit a comment approves: exactly the head that the pull request had when it was written.
+ * @param named first digits of the commit, where the comment names it: then it need not be known what the head was
+ * @param head the head now, as the forge says
+ * @param fact what was heard of the pull request
+ */
+export function approvedCommit(
+  { at, named }: { readonly at: number; readonly named: string | undefined },
+  head: Commit,
+  fact: ForkFact | undefined,
+): { readonly commit: Commit } | { readonly refused: string } {
+  const ask = `look at ${shortCommit(head)}, and say \`/preview approve ${shortCommit(head)}\``;
+  if (named !== undefined) {
+    return head.startsWith(named) ? { commit: head } : { refused: `the head is not ${named} (any more): ${ask}` };
+  }
+  if (!fact || fact.head !== head) return { refused: `which head was meant is not known: ${ask}` };
+  // Of the same second it cannot be told which came first.
+  if (fact.headSince >= at) return { refused: `a commit was pushed about when this was written: ${ask}` };
+  return { commit: head };
+}

@@ -1,0 +1,114 @@
+/** What a `pull_request` event means: a fact about a branch and a look at its preview, or a fact about a fork. Pure. */
+import { z } from 'zod';
+import { forkState } from '../domain/forks.ts';
+import { type Branch, branchName, commitId } from '../domain/names.ts';
+import type { Repository } from '../domain/ports.ts';
+import type { PullRequestFact } from '../domain/pull-requests.ts';
+import { judge } from '../domain/selection.ts';
+import { hint } from './hint.ts';
+import {
+  action,
+  commitField,
+  type Interpretation,
+  ignored,
+  isBot,
+  quote,
+  reading,
+  repositoryField,
+  timeField,
+  userField,
+} from './interpretation.ts';
+
+const pullRequest = z.object({
+  pull_request: z.object({
+    number: z.int().positive(),
+    state: z.enum(['open', 'closed']),
+    merged: z.boolean().nullish(),
+    updated_at: timeField,
+    head: z.object({ ref: z.string(), sha: commitField, repo: repositoryField.nullable() }),
+    // What follows is not needed to know that a preview is to be looked at.
+    base: z.object({ ref: z.string() }).optional(),
+    draft: z.boolean().nullish(),
+    labels: z.array(z.object({ name: z.string() })).nullish(),
+    user: userField.nullish(),
+  }),
+  label: z.object({ name: z.string() }).nullish(),
+  changes: z.object({ base: z.unknown(), title: z.unknown() }).partial().nullish(),
+});
+type Read = z.output<typeof pullRequest>;
+
+/** The actions after which its branch is looked at; what they are called in a cause. */
+const ACTIONS = new Map<string, (read: Read) => string>([
+  ['opened', () => 'was opened'],
+  ['reopened', () => 'was reopened'],
+  ['synchronize', () => 'got new commits'],
+  ['edited', editedText],
+  ['labeled', ({ label }) => `got the label ${quote(label?.name ?? '')}`],
+  ['unlabeled', ({ label }) => `lost the label ${quote(label?.name ?? '')}`],
+  ['converted_to_draft', () => 'became a draft'],
+  ['ready_for_review', () => 'is ready for review'],
+  ['closed', ({ pull_request: { merged } }) => (merged ? 'was merged' : 'was closed')],
+]);
+
+export function ofPullRequest(payload: unknown, known: Repository): Interpretation {
+  return reading(action, payload, (read) => {
+    const did = ACTIONS.get(read.action);
+    if (!did) return ignored(`the action ${quote(read.action)} on a pull request changes nothing of a preview`);
+    return reading(pullRequest, payload, (whole) => {
+      const { number, head } = whole.pull_request;
+      if (!head.repo) return ignored(`pull request #${number} comes from a repository that is gone`);
+      const fact = factIn(whole);
+      const cause = `pull request #${number} ${did(whole)}`;
+      const isOwn = head.repo.full_name.toLowerCase() === known.name.toLowerCase();
+      return isOwn
+        ? hint(known, head.ref, () => withSelection(cause, fact, known), fact)
+        : ofFork(known, fact, { repository: head.repo.full_name, branch: head.ref });
+    });
+  });
+}
+
+/** No code of it is run, whatever its branch is called: it is known, and waits. */
+function ofFork(
+  known: Repository,
+  fact: PullRequestFact,
+  fork: { repository: string; branch: string },
+): Interpretation {
+  const whole = { ...fact, fork, headSince: fact.updatedAt };
+  const { why } = { why: 'approved', ...forkState(whole, [], known.selection) };
+  const cause = `pull request #${fact.number} comes from the fork ${quote(fork.repository)}: ${why}`;
+  return { kind: 'fork', repository: known, fact: whole, cause };
+}
+
+/** What is left out is looked at too: it may be there. */
+function withSelection(cause: string, fact: PullRequestFact, { selection }: Repository): string {
+  if (!selection || !fact.open) return cause;
+  if (selection.pullRequests === 'none') return `${cause}; \`pullRequests: none\` gives it no part in its preview`;
+  const judged = judge(fact, selection);
+  return judged.kind === 'in' ? cause : `${cause}; ${judged.why}`;
+}
+
+function factIn({ pull_request: read }: Read): PullRequestFact {
+  const { number, state, merged, updated_at, head, draft, labels, user } = read;
+  const base = branchIn(read.base?.ref);
+  return {
+    ...{ number, open: state === 'open', merged: merged ?? false, head: commitId(head.sha) },
+    updatedAt: Date.parse(updated_at),
+    ...(base === undefined ? {} : { base }),
+    ...(draft == null ? {} : { draft }),
+    ...(labels == null ? {} : { labels: labels.map(({ name }) => name) }),
+    ...(user == null ? {} : { bot: isBot(user) }),
+  };
+}
+
+function branchIn(ref: string | undefined): Branch | undefined {
+  try {
+    return ref === undefined ? undefined : branchName(ref);
+  } catch {
+    return undefined;
+  }
+}
+
+function editedText({ changes, pull_request: { base } }: Read): string {
+  if (changes?.base !== undefined && base) return `is to be merged into ${quote(base.ref)} now`;
+  return changes?.title === undefined ? 'was edited' : 'was renamed';
+}
