@@ -27,6 +27,7 @@ import { type ApiDeps, apiRoutes } from './api/api.ts';
 import { execSessions } from './api/exec-sessions.ts';
 import { apiRouter, bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
+import { openComments } from './comments.ts';
 import { openBook } from './config/book.ts';
 import type { Config } from './config.ts';
 import { explain } from './converge/explain.ts';
@@ -248,7 +249,7 @@ async function start(
   });
   undo.push(() => admission.stop());
   const deps = await convergeDeps(config, docker, {
-    ...{ clock, admission, git, secrets, gateway, store, walls, log, instance, builds, repositories },
+    ...{ clock, admission, git, forge, secrets, gateway, store, walls, log, instance, builds, repositories },
     links: doors.sharing,
     engine: budgets.engine,
     images: budgets.images,
@@ -273,6 +274,9 @@ async function start(
       log.warn({ reason: messageOf(error) }, 'the gateway was not told who sleeps');
     }
   }
+
+  const comments = forge && openComments({ forge, connections, deps, ...{ hints, pins, wake, forks, trail } });
+  undo.push(async () => comments?.stop());
 
   const sessions = execSessions();
   const ownToken = config.adminToken ?? adminToken?.value ?? '';
@@ -308,7 +312,7 @@ async function start(
     routers: [
       webhookRouter({
         secrets: [config.webhookSecret ?? webhookSecret?.value ?? ''],
-        ...{ repositories, store, hints, forks, log },
+        ...{ repositories, store, hints, forks, log, commands: comments?.orders },
         onAnswered: meter.delivery,
       }),
       gatewayPageRouter({ store, wake, domain: config.domain, key: doors.gateway.key, repositories }),

@@ -133,7 +133,7 @@ describe('what is remembered', () => {
     await forks.approve(SHOP.name, { ...approval, by: 'eve' });
     await forks.approve(SHOP.name, { ...approval, pullRequest: 9 });
     expect(await forks.approvals(SHOP.name, 7)).toEqual([approval]);
-    expect((await things.find(() => false)).map((one) => one.owner)).toEqual([
+    expect((await things.find(async () => false)).map((one) => one.owner)).toEqual([
       { kind: 'repository', repository: SHOP.name },
       { kind: 'repository', repository: SHOP.name },
     ]);
