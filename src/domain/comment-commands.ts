@@ -11,7 +11,7 @@ export type Command =
   | { readonly name: 'pin'; readonly ms: number }
   /** Undefined: of the one that is exposed. */
   | { readonly name: 'logs'; readonly service: string | undefined }
-  /** Undefined: of the head that the pull request had; else its first digits. */
+  /** Undefined: of the head that the pull request had; else its id, or the first digits of it. */
   | { readonly name: 'approve'; readonly commit: string | undefined }
   | { readonly name: 'unclear'; readonly why: string };
 

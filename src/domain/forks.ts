@@ -67,7 +67,8 @@ export function forkState(fact: ForkFact, approvals: readonly Approval[], select
 
 /**
  * Which commit a comment approves: exactly the head that the pull request had when it was written.
- * @param named first digits of the commit, where the comment names it: then it need not be known what the head was
+ * @param named of the commit, where the comment names it: its whole id, and then it need not be known what the head was; or its
+ *   first digits, which others can give a commit of theirs
  * @param head the head now, as the forge says
  * @param fact what was heard of the pull request
  */
@@ -76,10 +77,9 @@ export function approvedCommit(
   head: Commit,
   fact: ForkFact | undefined,
 ): { readonly commit: Commit } | { readonly refused: string } {
-  const ask = `look at ${shortCommit(head)}, and say \`/preview approve ${shortCommit(head)}\``;
-  if (named !== undefined) {
-    return head.startsWith(named) ? { commit: head } : { refused: `the head is not ${named} (any more): ${ask}` };
-  }
+  const ask = `look at ${shortCommit(head)}, and say \`/preview approve ${head}\``;
+  if (named === head) return { commit: head };
+  if (named !== undefined && !head.startsWith(named)) return { refused: `the head is not ${named} (any more): ${ask}` };
   if (!fact || fact.head !== head) return { refused: `which head was meant is not known: ${ask}` };
   // Of the same second it cannot be told which came first.
   if (fact.headSince >= at) return { refused: `a commit was pushed about when this was written: ${ask}` };

@@ -20,7 +20,7 @@ async function approval(stage: Stage, author: string) {
   shop.collaborators.set('ada', 'write');
   shop.collaborators.set('rita', 'read');
   const pull = github.pull(shop, { head: { repository: 'eve/shop', branch: 'main', commit: HEAD } });
-  const body = `/preview approve ${HEAD.slice(0, 12)}`;
+  const body = `/preview approve ${HEAD}`;
   const comment = github.comment(shop, pull.number, author, body);
   const approvals: Approval[] = [];
   const unasked = {} as unknown as CommandDeps;

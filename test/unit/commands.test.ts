@@ -327,7 +327,7 @@ describe('an approval', () => {
   });
 
   it('names the commit, where it is not known what the head was', async () => {
-    const { approvals } = await ask(`/preview approve ${HEAD.slice(0, 7)}`, { forks: [] });
+    const { approvals } = await ask(`/preview approve ${HEAD}`, { forks: [] });
     expect(approvals).toMatchObject([{ commit: HEAD }]);
   });
 

@@ -74,7 +74,14 @@ describe('what a comment approves', () => {
       undefined,
       { refused: expect.stringMatching(/^which head was meant is not known/) },
     ],
-    ['one that it names, whatever was heard', said(2_000, 'aaaaaaa'), undefined, { commit: A }],
+    ['one that it names whole, whatever was heard', said(2_000, A), undefined, { commit: A }],
+    ['one of which it names the first digits', said(2_000, 'aaaaaaa'), fact(), { commit: A }],
+    [
+      'not one that was pushed after it with the same first digits',
+      said(2_000, 'aaaaaaa'),
+      fact({ headSince: 3_000 }),
+      { refused: expect.stringMatching(/^a commit was pushed about when/) },
+    ],
     [
       'not one that it names and that is not the head',
       said(2_000, 'bbbbbbb'),
