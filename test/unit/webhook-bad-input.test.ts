@@ -284,17 +284,17 @@ describe('the queue', () => {
 });
 
 test('the log holds one line a delivery: a constant message and fields', async () => {
-  const delivery = signed('pull_request', { ...push, action: 'labeled' });
+  const delivery = signed('pull_request', { ...push, action: 'assigned' });
   await deliver(receiver.url, delivery);
   expect(receiver.logged).toHaveLength(1);
   expect(receiver.logged[0]).toMatchObject({
     msg: 'delivery answered',
     delivery: delivery.headers['x-github-delivery'],
     event: 'pull_request',
-    action: 'labeled',
+    action: 'assigned',
     status: 200,
     outcome: 'ignored',
-    reason: 'the action "labeled" on a pull request changes nothing of a preview',
+    reason: 'the action "assigned" on a pull request changes nothing of a preview',
     ms: expect.any(Number),
   });
 });

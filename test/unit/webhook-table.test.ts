@@ -127,7 +127,7 @@ test('a pull request’s facts are kept as it says them', async () => {
         updatedAt: Date.parse('2019-05-15T15:21:18Z'),
         base: 'master',
         draft: false,
-        labels: [],
+        labels: ['bug'],
         bot: false,
       },
     },
