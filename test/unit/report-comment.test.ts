@@ -211,7 +211,7 @@ describe('what strangers wrote', () => {
           for (const record of records) expectQuiet(commentOf(record, known));
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   });
 
