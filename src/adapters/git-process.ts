@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { GitError, GitPluginError, simpleGit } from 'simple-git';
 import { abortReason } from '../errors.ts';
 import { timeLimit } from '../time-limit.ts';
+import type { Askpass } from './git-askpass.ts';
 
 export interface GitSurroundings {
   /** PATH for git and what it starts (ssh). */
@@ -27,13 +28,15 @@ export interface GitCall {
   readonly args: readonly string[];
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
+  /** Where git finds what a remote asks for; without it such a remote ends the command. */
+  readonly askpass?: Askpass | undefined;
 }
 
 /** git did not exit with 0. */
 export class GitFailure extends GitError {
   /** Undefined where a signal ended it. */
   readonly exitCode: number | undefined;
-  /** Unscrubbed: see `reasonOf`. */
+  /** Unscrubbed, but for what was given by `askpass`: see `reasonOf`. */
   readonly stderr: string;
 
   constructor(exitCode: number | undefined, stderr: string) {
@@ -47,7 +50,7 @@ export class GitFailure extends GitError {
 const MARK = 'TREEHOUSE_GIT_CALL';
 /** From SIGTERM to SIGKILL. */
 const GRACE_MS = 5_000;
-const ALLOWED = ['GIT_CONFIG_NOSYSTEM', 'GIT_CONFIG_GLOBAL', 'GIT_TERMINAL_PROMPT'] as const;
+const ALLOWED = ['GIT_CONFIG_NOSYSTEM', 'GIT_CONFIG_GLOBAL', 'GIT_TERMINAL_PROMPT', 'GIT_ASKPASS'] as const;
 
 /**
  * @returns stdout.
@@ -66,14 +69,15 @@ export async function runGit(around: GitSurroundings, call: GitCall): Promise<st
     // Its default takes the output for complete 50 ms after the exit; `close` is exact.
     completion: { onClose: true, onExit: false },
     allowEnvironment: ALLOWED,
-    // GIT_CONFIG_GLOBAL is set by us and by nobody else; everything else that simple-git holds for unsafe stays refused.
-    unsafe: { allowUnsafeConfigPaths: true },
+    // GIT_CONFIG_GLOBAL and GIT_ASKPASS are set by us and by nobody else; all else that simple-git holds for unsafe stays refused.
+    unsafe: { allowUnsafeConfigPaths: true, allowUnsafeAskPass: call.askpass !== undefined },
     errors(error, { exitCode, stdErr }) {
       if (error instanceof GitPluginError) return error;
       if (exitCode === 0) return undefined;
-      return new GitFailure(exitCode ?? undefined, Buffer.concat(stdErr).toString('utf8'));
+      const said = Buffer.concat(stdErr).toString('utf8');
+      return new GitFailure(exitCode ?? undefined, without(said, call.askpass?.secrets ?? []));
     },
-  }).env({ ...gitEnvironment(around, call.globalConfig), [MARK]: mark });
+  }).env({ ...gitEnvironment(around, call.globalConfig), ...call.askpass?.environment, [MARK]: mark });
   const done = new AbortController();
   either.addEventListener('abort', () => void endMarked(mark, done.signal), { once: true, signal: done.signal });
   try {
@@ -139,6 +143,11 @@ export function reasonOf(error: unknown): string {
   return error instanceof GitFailure && error.exitCode === undefined ? 'git was ended by a signal' : String(error);
 }
 
+/** A remote's own words are in what git says, and may be those that it was told. */
+function without(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((rest, secret) => rest.replaceAll(secret, '…'), text);
+}
+
 /** Takes user names and passwords out of URLs, and control characters out of the text. */
 export function scrub(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
@@ -154,6 +163,29 @@ export function meansDiskFull(error: unknown): boolean {
     error instanceof GitFailure &&
     /No space left on device|Disk quota exceeded|error: unable to write file /.test(error.stderr)
   );
+}
+
+/** What a remote made of who asked, and which host it was; as with a full disk git has only words for it. */
+export interface Refusal {
+  readonly kind: 'who' | 'forbidden' | 'not found';
+  /** With its port, as in a URL. */
+  readonly host: string;
+}
+
+const REFUSALS: readonly (readonly [Refusal['kind'], RegExp])[] = [
+  ['who', /^fatal: (?:Authentication failed for|could not read (?:Username|Password) for) '(https:[^']+)'/m],
+  ['forbidden', /^fatal: unable to access '(https:[^']+)': The requested URL returned error: 403$/m],
+  ['not found', /^fatal: repository '(https:[^']+)' not found$/m],
+];
+
+/** Undefined where git failed otherwise. */
+export function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof GitFailure)) return undefined;
+  for (const [kind, pattern] of REFUSALS) {
+    const url = pattern.exec(error.stderr)?.[1];
+    if (url !== undefined && URL.canParse(url)) return { kind, host: new URL(url).host };
+  }
+  return undefined;
 }
 
 /** A configuration that lets git read repositories of another user at these paths. */

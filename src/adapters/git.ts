@@ -7,6 +7,7 @@ import { TreehouseError } from '../errors.ts';
 import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
 import { parseHeads, parseInfo, parseTree, pathInTree } from './git-output.ts';
 import { GitFailure, meansDiskFull, reasonOf, runGit } from './git-process.ts';
+import { createRemote, type GitForge, type RemoteCall } from './git-remote.ts';
 import { bounded, measureCheckout, TooLarge } from './git-size.ts';
 import { stampOf } from './git-stamp.ts';
 import { createTurns } from './git-turns.ts';
@@ -19,6 +20,8 @@ export interface GitOptions {
   readonly sshAuthSock?: string | undefined;
   /** Bytes that a checkout may take on disk, and so also what may be fetched at once. */
   readonly checkoutSize: number;
+  /** Whose private repositories are read; undefined: those of nobody. */
+  readonly forge?: GitForge | undefined;
 }
 
 const FETCH_MS = 600_000;
@@ -36,12 +39,18 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
   const mirrors = resolve(options.home, 'mirrors');
   const around = { ...options, emptyHome: join(mirrors, '.home') };
   const inTurn = createTurns();
+  const askRemote = createRemote({ around, forge: options.forge, folder: join(mirrors, '.askpass') });
   const ensured = new Map<string, string>();
   /** Branch → what could not be fetched of it, and the commit at which that was, once it is known. */
   const refused = new Map<string, { readonly why: TooLarge; readonly tip: Commit | undefined }>();
 
   async function git(mirror: Mirror, args: readonly string[], signal: AbortSignal, timeoutMs = OTHER_MS) {
     return runGit(around, { ...mirror, args, timeoutMs, signal });
+  }
+
+  /** The same of what speaks with the remote. */
+  async function remote(mirror: Mirror, args: readonly string[], job: Job, timeoutMs = OTHER_MS) {
+    return askRemote({ ...job, mirror, args, timeoutMs });
   }
 
   /** The repository's mirror, made and swept at its first use by this process. */
@@ -77,9 +86,10 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
   }
 
   /** What the remote says of the branch, without fetching it. */
-  async function tipOf(mirror: Mirror, branch: Branch, signal: AbortSignal): Promise<Commit | undefined> {
+  async function tipOf(mirror: Mirror, branch: Branch, job: Job): Promise<Commit | undefined> {
     try {
-      const text = await git(mirror, ['ls-remote', '--exit-code', '--heads', 'origin', `refs/heads/${branch}`], signal);
+      const args = ['ls-remote', '--exit-code', '--heads', 'origin', `refs/heads/${branch}`];
+      const text = await remote(mirror, args, job);
       // The pattern matches at the end, so `refs/heads/refs/heads/x` is among the answers for `x`.
       return parseHeads(text).get(branch);
     } catch (error) {
@@ -88,31 +98,31 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
     }
   }
 
-  async function fetchHead(mirror: Mirror, branch: Branch, { act, signal }: Job): Promise<Commit | undefined> {
+  async function fetchHead(mirror: Mirror, branch: Branch, job: Job): Promise<Commit | undefined> {
     const ref = refOf(branch);
     // -v, since simple-git waits 50 ms longer for a command that says nothing.
     const options = ['-v', '--force', '--depth=1', '--no-tags', '--no-recurse-submodules', '--no-auto-maintenance'];
     const args = ['fetch', ...options, 'origin', `+refs/heads/${branch}:${ref}`];
     const bounds = {
-      ...{ mirror, limit, signal, tooLarge: new TooLarge(act, limit) },
+      ...{ mirror, limit, signal: job.signal, tooLarge: new TooLarge(job.act, limit) },
       // A fetch that was ended at its very end has set the ref to what is gone.
       onRemoved: async () => {
         if (!(await has(mirror, ref))) await git(mirror, ['update-ref', '-d', ref], never());
       },
     };
-    await bounded(bounds, (one) => git(mirror, args, one, FETCH_MS));
+    await bounded(bounds, (one) => remote(mirror, args, { ...job, signal: one }, FETCH_MS));
     const [id = '', , from] = (await readFile(join(mirror.directory, 'FETCH_HEAD'), 'utf8')).split('\t', 3);
     if (from?.startsWith(`branch '${branch}' of `)) return commitId(id);
     // Where there is no refs/heads/x, fetch takes refs/heads/refs/heads/x or refs/tags/refs/heads/x for it.
-    if ((await tipOf(mirror, branch, signal)) === undefined) return undefined;
-    return commitId((await git(mirror, ['rev-parse', '--verify', `${ref}^{commit}`], signal)).trim());
+    if ((await tipOf(mirror, branch, job)) === undefined) return undefined;
+    return commitId((await git(mirror, ['rev-parse', '--verify', `${ref}^{commit}`], job.signal)).trim());
   }
 
   /** As `fetchHead`; what was too large is not fetched again and again. */
   async function fetchOnce(mirror: Mirror, branch: Branch, job: Job): Promise<Commit | undefined> {
     const key = keyOf(job.repository, branch);
     const before = refused.get(key);
-    const tip = before && (await tipOf(mirror, branch, job.signal));
+    const tip = before && (await tipOf(mirror, branch, job));
     if (before && tip !== undefined && tip === before.tip) throw before.why;
     try {
       const commit = await fetchHead(mirror, branch, job);
@@ -139,7 +149,7 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
           return await fetchOnce(mirror, branch, job);
         } catch (error) {
           if (!(error instanceof GitFailure)) throw error;
-          if ((await tipOf(mirror, branch, signal)) === undefined) return undefined;
+          if ((await tipOf(mirror, branch, job)) === undefined) return undefined;
           throw error;
         }
       });
@@ -147,9 +157,8 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
 
     branches(repository, signal) {
       const act = `listing the branches of ${repository.name}`;
-      return read({ repository, act, signal, kind: 'transient' }, async (mirror) =>
-        parseHeads(await git(mirror, ['ls-remote', '--heads', 'origin'], signal)),
-      );
+      const job: Job = { repository, act, signal, kind: 'transient' };
+      return read(job, async (mirror) => parseHeads(await remote(mirror, ['ls-remote', '--heads', 'origin'], job)));
     },
 
     checkout(repository, commit, directory, signal) {
@@ -252,11 +261,9 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
   }
 }
 
-interface Job {
-  readonly repository: Repository;
+interface Job extends Pick<RemoteCall, 'repository' | 'signal'> {
   /** "fetching acme/shop (branch x)". */
   readonly act: string;
-  readonly signal: AbortSignal;
   readonly kind: 'terminal' | 'transient';
   /** Where files are written, if not among the mirrors. */
   readonly folder?: string;
