@@ -18,11 +18,13 @@ import { checkCommand } from './check/command.ts';
 import { readConfig } from './config.ts';
 import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
+import { gitHubPlace } from './github-side.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
 import { completionCommand } from './terminal/completion.ts';
 import { confirm } from './terminal/confirm.ts';
 import { execCommand } from './terminal/exec.ts';
+import { githubCommands } from './terminal/github.ts';
 import { linkCommand } from './terminal/links.ts';
 import { openCommand } from './terminal/open.ts';
 import { passwordCommands } from './terminal/passwords.ts';
@@ -158,6 +160,20 @@ passwordCommands(program, {
   input: process.stdin,
   print: (text) => console.log(text),
   say: (text) => void process.stderr.write(text),
+});
+
+githubCommands(program, {
+  place: () => gitHubPlace(env, readConfig({ env, cwd, file: program.opts<{ config?: string }>().config })),
+  print: (text) => console.log(text),
+  say: (text) => console.error(text),
+  browse: process.stdout.isTTY === true && isDesktop() ? browse : undefined,
+  interrupted: () => {
+    const stopping = new AbortController();
+    const stop = () => stopping.abort(new TreehouseError('stopped', 'nothing was made'));
+    // The second ends it as ever.
+    process.once('SIGINT', stop).once('SIGTERM', stop);
+    return stopping.signal;
+  },
 });
 
 secretCommands(program, {

@@ -41,6 +41,7 @@ import { openDoors } from './doors.ts';
 import { answering, engineAnswers, idShift, remoteEngine } from './engine-side.ts';
 import { messageOf } from './errors.ts';
 import { openFront } from './front.ts';
+import { readAppFile } from './github/app-file.ts';
 import { createGitHub } from './github/github.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
@@ -136,6 +137,7 @@ async function start(
   const webhookSecret =
     config.webhookSecret === undefined ? await homeSecret(config.home, 'webhook-secret') : undefined;
   const adminToken = config.adminToken === undefined ? await homeSecret(config.home, 'admin-token') : undefined;
+  const gitHubApp = readAppFile(config.home);
 
   const docker = connectEngine(config.dockerHost);
   const instance = await instanceName(config.home);
@@ -311,7 +313,11 @@ async function start(
   const app = createApp({
     routers: [
       webhookRouter({
-        secrets: [config.webhookSecret ?? webhookSecret?.value ?? ''],
+        // Of a repository's own webhook, and of the App's.
+        secrets: [
+          config.webhookSecret ?? webhookSecret?.value ?? '',
+          ...(gitHubApp?.webhookSecret ? [gitHubApp.webhookSecret] : []),
+        ],
         ...{ repositories, store, hints, forks, log, commands: comments?.orders },
         onAnswered: meter.delivery,
       }),
