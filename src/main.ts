@@ -41,7 +41,7 @@ import { openDoors } from './doors.ts';
 import { answering, engineAnswers, idShift, remoteEngine } from './engine-side.ts';
 import { messageOf } from './errors.ts';
 import { openFront } from './front.ts';
-import { readAppFile } from './github/app-file.ts';
+import { gitHubOfHome, readAppFile } from './github/app-file.ts';
 import { createGitHub } from './github/github.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
@@ -212,12 +212,13 @@ async function start(
     undo.push(() => shipping.stop());
   }
 
-  const forge = config.github && createGitHub({ settings: config.github, log, now: clock.now });
+  const github = config.github ?? gitHubOfHome(config.home);
+  const forge = github && createGitHub({ settings: github, log, now: clock.now });
   undo.push(async () => forge?.close());
   const reports =
     forge && openReports({ config, forge, docker, instance, redis: connections, store, clock, log, repositories });
   undo.push(async () => reports?.stop());
-  const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize });
+  const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize, forge });
   const secretStore = openSecretStore(config.home, clock);
   const secrets = createSecretSource({
     store: secretStore,

@@ -1,5 +1,5 @@
 /** What git asks of a remote, with the credentials that the remote wants: no sooner, and of no other host. */
-import type { ForgeCredentials } from '../domain/forge.ts';
+import type { CredentialsAsked, ForgeCredentials } from '../domain/forge.ts';
 import type { RepositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
@@ -17,11 +17,6 @@ export interface GitForge {
    * asked for, whatever is kept.
    */
   credentials(repository: RepositoryName, how: CredentialsAsked): Promise<ForgeCredentials | undefined>;
-}
-
-export interface CredentialsAsked {
-  readonly signal: AbortSignal;
-  readonly refused?: ForgeCredentials;
 }
 
 /** The remote does not let us in; the message says why, and the way out. */

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { writeWhole } from '../whole-file.ts';
+import type { GitHubSettings } from './settings.ts';
 
 const schema = z.object({
   id: z.string().regex(/^\d+$/, 'a number was expected'),
@@ -54,14 +55,8 @@ export function readAppFile(home: string): HomeApp | undefined {
   throw broken(file, read.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '));
 }
 
-/** By what Treehouse is on GitHub where no variables say it. */
-export interface HomeGitHub {
-  readonly apiUrl: string;
-  readonly credentials: { readonly appId: string; readonly privateKey: string };
-}
-
 /** The App of the home as what GitHub is asked by, on the GitHub that has it; undefined where there is none. @throws `bad-config` */
-export function gitHubOfHome(home: string): HomeGitHub | undefined {
+export function gitHubOfHome(home: string): GitHubSettings | undefined {
   const app = readAppFile(home);
   return app && { apiUrl: app.apiUrl, credentials: { appId: app.id, privateKey: app.privateKey } };
 }

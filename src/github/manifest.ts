@@ -1,5 +1,6 @@
 /** What Treehouse asks to be on GitHub: an App's manifest, with the least that its features need. */
 import { TreehouseError } from '../errors.ts';
+import { gitHost } from './settings.ts';
 
 export interface ManifestOptions {
   readonly name: string;
@@ -60,9 +61,7 @@ export function appManifest({ name, homepage, redirectUrl, webhookUrl }: Manifes
 
 /** The pages that people see of the GitHub that an API speaks of; with `http` where that does. */
 export function webOf(apiUrl: string): string {
-  const { protocol, host } = new URL(apiUrl);
-  const isGitHubs = host.startsWith('api.') && /\.(?:github|ghe)\.com$/.test(host);
-  return `${protocol}//${isGitHubs ? host.slice('api.'.length) : host}`;
+  return `${new URL(apiUrl).protocol}//${gitHost(apiUrl)}`;
 }
 
 /** Where a browser posts the manifest: for oneself, or for an organisation. */
