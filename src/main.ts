@@ -216,7 +216,19 @@ async function start(
   const forge = github && createGitHub({ settings: github, log, now: clock.now });
   undo.push(async () => forge?.close());
   const reports =
-    forge && openReports({ config, forge, docker, instance, redis: connections, store, clock, log, repositories });
+    forge &&
+    openReports({
+      config,
+      forge,
+      docker,
+      instance,
+      redis: connections,
+      store,
+      clock,
+      log,
+      repositories,
+      allPullRequests: () => keys.pullRequests(),
+    });
   undo.push(async () => reports?.stop());
   const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize, forge });
   const secretStore = openSecretStore(config.home, clock);
@@ -278,7 +290,12 @@ async function start(
     }
   }
 
-  const comments = forge && openComments({ forge, connections, deps, ...{ hints, pins, wake, forks, trail } });
+  const comments =
+    forge &&
+    openComments({
+      ...{ forge, connections, deps, hints, pins, wake, forks, trail },
+      onNoted: (repository, number) => reports?.noted(repository, number),
+    });
   undo.push(async () => comments?.stop());
 
   const sessions = execSessions();

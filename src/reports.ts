@@ -2,15 +2,18 @@
 import type Docker from 'dockerode';
 import { newestSizes } from './adapters/engine-sizes.ts';
 import type { Connections } from './adapters/redis-keys.ts';
+import { redisNotes } from './adapters/redis-notes.ts';
 import { redisSaid } from './adapters/redis-said.ts';
 import type { RedisStore } from './adapters/redis-store.ts';
 import type { Config } from './config.ts';
 import { openDigests } from './dashboard/digests.ts';
 import type { Forge } from './domain/forge.ts';
-import { type PreviewId, previewId } from './domain/names.ts';
+import { type Branch, type PreviewId, previewId, type RepositoryName } from './domain/names.ts';
 import type { Clock, Repository, Store } from './domain/ports.ts';
+import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
 import { type Reporter, type ReporterDeps, startReporting } from './report/reporter.ts';
+import type { PullRequests } from './sweep/standing.ts';
 
 export interface ReportsDeps {
   readonly config: Pick<Config, 'adminHost'>;
@@ -22,11 +25,15 @@ export interface ReportsDeps {
   readonly clock: Clock;
   readonly log: Logger;
   repositories(): readonly Repository[];
+  /** By `branchKey`. */
+  allPullRequests(): Promise<PullRequests>;
 }
 
 export interface Reports extends Pick<Reporter, 'take'> {
   /** Something was heard of a branch's pull requests. */
   heard(...of: Parameters<Store['pullRequests']>): void;
+  /** Somebody was answered on a pull request. */
+  noted(repository: RepositoryName, pullRequest: number): void;
   stop(): Promise<void>;
 }
 
@@ -36,23 +43,39 @@ const LAST_WORDS_MS = 3_000;
 export function openReports(deps: ReportsDeps): Reports {
   const { config, store, clock, repositories } = deps;
   const book = redisSaid({ redis: deps.redis });
+  const notes = redisNotes({ redis: deps.redis });
   const digests = openDigests(store);
+  const heard: Reports['heard'] = (name, branch) => {
+    const repository = repositories().find((one) => one.name === name);
+    if (repository) reporter.look(previewId(repository.slug, branch));
+  };
   const reporter = startReporting({
     ...{ forge: deps.forge, book, store, log: deps.log, now: clock.now },
     changesOf: async (key, build) => (await digests.of(key, build)).changes,
+    noteOf: (repository, number) => notes.of(repository, number),
     sizeOf: sizesSince(() => newestSizes(deps.docker, deps.instance), clock),
     // Without a name of its own it is on loopback, or behind a name that is not known here.
     dashboard: config.adminHost === undefined ? undefined : `https://${config.adminHost}/`,
   });
   return {
     take: reporter.take,
-    heard(name, branch) {
-      const repository = repositories().find((one) => one.name === name);
-      if (repository) reporter.look(previewId(repository.slug, branch));
+    heard,
+    noted(name, number) {
+      void deps.allPullRequests().then(
+        (all) => {
+          for (const [key, facts] of all) {
+            const [repository, branch] = key.split(':') as [RepositoryName, Branch];
+            if (repository === name && facts.some((one) => one.number === number)) heard(repository, branch);
+          }
+        },
+        // It is shown with the next change.
+        (error: unknown) => deps.log.debug({ reason: messageOf(error) }, 'an answer is not shown yet'),
+      );
     },
     async stop() {
       await reporter.stop(LAST_WORDS_MS);
       book.close();
+      notes.close();
     },
   };
 }

@@ -19,7 +19,7 @@ export interface Answer {
   readonly status: 200 | 202 | 403 | 409;
   /** `rocket`: it is begun; `+1`: it is done; `confused`: it is not, and the note says why. */
   readonly reaction: 'rocket' | '+1' | '-1' | 'confused';
-  readonly note?: Pick<Note, 'text' | 'lines'>;
+  readonly note?: Pick<Note, 'text' | 'markdown' | 'lines'>;
   /** Whose preview it was about. */
   readonly branch?: Branch;
   /** What was approved. */
@@ -33,8 +33,9 @@ interface Asked {
 
 export async function answerTo(deps: CommandDeps, order: CommandOrder, asked: Asked): Promise<Answer> {
   const { command } = order;
-  if (command.name === 'help') return { status: 200, reaction: '+1', note: { text: HELP } };
-  if (command.name === 'unclear') return refused(`${command.why}.\n\n${HELP}`);
+  if (command.name === 'help')
+    return { status: 200, reaction: '+1', note: { text: 'What can be asked for:', markdown: HELP } };
+  if (command.name === 'unclear') return refused(`${command.why}.`, HELP);
   const { repository, signal } = asked;
   const open = await deps.forge.pullRequests(repository.name, signal);
   const pullRequest = open.find((one) => one.number === order.pullRequest);
@@ -148,10 +149,10 @@ async function leftOutBecause(deps: CommandDeps, { repository, record, head }: P
   return desired.kind === 'absent' ? desired.cause : undefined;
 }
 
-function refused(text: string): Answer {
-  return { status: 409, reaction: 'confused', note: { text } };
+function refused(text: string, markdown?: string): Answer {
+  return { status: 409, reaction: 'confused', note: { text, ...(markdown === undefined ? {} : { markdown }) } };
 }
 
 function gone(reason?: string): Answer {
-  return refused(`There is no preview${reason === undefined ? '' : `: ${reason}`}. \`/preview up\` asks for it.`);
+  return refused(`There is no preview${reason === undefined ? '' : `: ${reason}`}. /preview up asks for it.`);
 }

@@ -2,8 +2,10 @@
 import type { RepositoryName } from './names.ts';
 
 export interface Note {
-  /** A few sentences, in the forge's Markdown. */
+  /** A few sentences, in which words of strangers may stand: to be shown as they are. */
   readonly text: string;
+  /** Below it, in the forge's Markdown: Treehouse's own words alone. */
+  readonly markdown?: string;
   /** Lines of output below it, as they were printed: to be shown as code, and not to be trusted. */
   readonly lines?: readonly string[];
   /** The forge's name of who asked. */

@@ -1,6 +1,7 @@
 /** The one comment that a pull request has of its preview: where it is, or why there is none, and what to do with it. Pure. */
 import { STAGES } from '../domain/events.ts';
 import { type PreviewId, shortCommit } from '../domain/names.ts';
+import type { Note } from '../domain/notes.ts';
 import type { Attempt, PreviewRecord } from '../domain/preview.ts';
 import { waitText } from '../domain/waiting.ts';
 import { builtIn, dashboardPage, type Known } from './known.ts';
@@ -18,6 +19,18 @@ export const COMMENT_MAX = 65_536;
 const PART_MAX = 20_000;
 const TAIL_LINES = 20;
 const URL = /^https?:\/\/[a-z0-9.-]+(?::\d+)?\/$/;
+
+/** The same for one pull request: below it what somebody was answered there. */
+export function withNote(body: string, note: Note | undefined): string {
+  if (!note) return body;
+  const { by, at, text, markdown = '', lines } = note;
+  const said = [
+    `To ${code(by, 100)}, ${moment(at)}: ${code(text, 1_000)}`,
+    markdown,
+    lines === undefined ? '' : fence(bounded(lines)),
+  ];
+  return [body, '---', ...said.filter((one) => one !== '')].join('\n\n');
+}
 
 /** The whole of it. Of a preview that is being removed nothing is said but what became of it. */
 export function commentOf(record: PreviewRecord, known: Known): string {

@@ -1,5 +1,6 @@
 /** What is known of a preview beside its record, for those who read of it on the forge. */
 
+import type { Note } from '../domain/notes.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { Change } from '../domain/stack.ts';
@@ -11,6 +12,8 @@ export interface Known {
   readonly changes: readonly Change[];
   /** The end of the log of a build that failed, redacted; empty where none did. */
   readonly tail: readonly string[];
+  /** The answer to the last command on each pull request that is open. */
+  readonly notes?: ReadonlyMap<number, Note>;
   /** Bytes of the images that serve, where that is known. */
   readonly size?: number | undefined;
   /** Where the dashboard is, `https://treehouse.example.com/`; undefined where others cannot reach it. */

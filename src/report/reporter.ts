@@ -5,6 +5,7 @@
 import type { BuildEvent } from '../domain/events.ts';
 import type { Forge } from '../domain/forge.ts';
 import type { BuildId, PreviewId, RepositoryName } from '../domain/names.ts';
+import type { Note } from '../domain/notes.ts';
 import type { Store } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import type { SaidBook } from '../domain/said.ts';
@@ -27,6 +28,8 @@ export interface ReporterDeps {
   changesOf(key: PreviewKey, build: BuildId): Promise<readonly Change[]>;
   /** Bytes of the images that serve since then, milliseconds since the epoch; undefined where nothing does. */
   sizeOf(id: PreviewId, since: number): Promise<number | undefined>;
+  /** Of an open pull request: what somebody was answered there last. */
+  noteOf(repository: RepositoryName, pullRequest: number): Promise<Note | undefined>;
   /** See Known. */
   readonly dashboard: string | undefined;
   readonly patience?: Partial<ReporterPatience>;
@@ -153,7 +156,12 @@ export function startReporting(deps: ReporterDeps): Reporter {
       isOver && attempt.outcome === 'failed' ? store.tail(id, attempt.build, TAIL_LINES) : [],
       serving && state !== 'building' ? deps.sizeOf(id, serving.since).catch(() => undefined) : undefined,
     ]);
-    return { pullRequests, changes, tail, size, dashboard: deps.dashboard };
+    const notes = new Map<number, Note>();
+    for (const { number, open } of pullRequests) {
+      const note = open ? await deps.noteOf(record.repository, number) : undefined;
+      if (note) notes.set(number, note);
+    }
+    return { pullRequests, changes, tail, notes, size, dashboard: deps.dashboard };
   }
 
   function putOff(id: PreviewId, error: unknown, failures: number): number {

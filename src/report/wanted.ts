@@ -7,7 +7,7 @@ import type { CommitReport, DeploymentReport } from '../domain/forge.ts';
 import { type Branch, type Commit, shortCommit } from '../domain/names.ts';
 import type { Attempt, PreviewRecord } from '../domain/preview.ts';
 import type { Said } from '../domain/said.ts';
-import { commentOf } from './comment.ts';
+import { commentOf, withNote } from './comment.ts';
 import { builtIn, dashboardPage, type Known } from './known.ts';
 import { oneLine, took } from './words.ts';
 
@@ -175,7 +175,9 @@ function nextDeployment(record: PreviewRecord): WantedDeployment | undefined {
 function commentsOf(record: PreviewRecord, known: Known, said: Pick<Said, 'comments'>): readonly WantedComment[] {
   const body = commentOf(record, known);
   const open = known.pullRequests.filter((one) => one.open).map((one) => one.number);
-  const comments = open.map((pullRequest): WantedComment => ({ pullRequest, body, isEdit: false }));
+  const comments = open.map((pullRequest): WantedComment => {
+    return { pullRequest, body: withNote(body, known.notes?.get(pullRequest)), isEdit: false };
+  });
   if (record.state !== 'removed') return comments;
   // Of those that closed, the one of this preview's time; what closed long ago has had its last word.
   const closed = new Set([...said.comments.keys(), ...closedLast(known)].filter((one) => !open.includes(one)));

@@ -343,3 +343,16 @@ it('gets every final state of 200 builds through, though half of all is refused,
   const isComment = (one: Recorded) => /issues\/(?:create|update)-comment/.test(one.operation);
   expect(github.busiest(3_600 * secondMs, isComment)).toBeLessThanOrEqual(500);
 }, 300_000);
+
+it('shows below the comment what somebody was answered on that pull request, and on no other', async () => {
+  await open();
+  const key = world.key('feature-a');
+  await world.pull(key, 8, true);
+  await isLive(key);
+  world.notes.set(7, { text: 'web printed:', lines: ['GET / 200'], by: 'ada', at: Date.now() });
+  world.reporter().look(key.id);
+  await shows(() => expect(comment(7).body).toContain('web printed:'));
+  expect(comment(7).body).toContain('```text\nGET / 200\n```');
+  await world.silence();
+  expect(comment(8).body).not.toContain('web printed');
+});

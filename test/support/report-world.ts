@@ -12,6 +12,7 @@ import {
   previewId,
   repositoryName,
 } from '../../src/domain/names.ts';
+import type { Note } from '../../src/domain/notes.ts';
 import type { PreviewKey } from '../../src/domain/preview.ts';
 import { createGitHub } from '../../src/github/github.ts';
 import type { GitHubSettings, Pace } from '../../src/github/settings.ts';
@@ -35,6 +36,8 @@ export interface ReportWorld {
   readonly repository: FakeRepository;
   readonly logged: readonly Record<string, unknown>[];
   readonly beside: Redis;
+  /** What somebody was answered on a pull request. */
+  readonly notes: Map<number, Note>;
   reporter(): Reporter;
   /** Ends the reporter and begins another, as a new process would. */
   restart(): Promise<void>;
@@ -74,16 +77,18 @@ export async function reportWorld(
   const forge = createGitHub({
     ...{ settings: settingsOf(github, repository), log, now: clock.now, pace: { ...PACE, ...pace } },
   });
+  const notes = new Map<number, Note>();
   const start = () =>
     startReporting({
       ...{ forge, book, store, log, now: clock.now, dashboard: undefined, patience: PATIENCE },
       changesOf: async () => [{ path: 'services.web.ports', message: 'not opened on the host' }],
+      noteOf: async (_repository, number) => notes.get(number),
       sizeOf: async () => 210_000_000,
     });
   let reporter = start();
 
   const world: ReportWorld = {
-    ...{ github, repository, logged, beside },
+    ...{ github, repository, logged, beside, notes },
     reporter: () => reporter,
     async restart() {
       await reporter.stop(0);

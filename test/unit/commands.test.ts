@@ -203,7 +203,7 @@ describe('a command', () => {
   });
 
   it.each<[string, Given, string]>([
-    ['/preview sleep', { record: removed }, 'There is no preview: ada took it down. `/preview up` asks for it.'],
+    ['/preview sleep', { record: removed }, 'There is no preview: ada took it down. /preview up asks for it.'],
     ['/preview down', { record: {} }, 'Nothing of it was built yet.'],
     ['/preview up', { open: [] }, 'This pull request is not open.'],
     ['/preview logs nope', { record: LIVE }, 'It has no service of this name; it has `web`.'],
@@ -241,9 +241,10 @@ describe('a command', () => {
     const { say, notes, reactions } = world(ADA);
     await say('/preview frobnicate');
     await say('/preview');
-    expect(notes.map((one) => one.text.split('\n')[0])).toEqual([
-      "there is no command 'frobnicate'.",
-      '| a line of a comment | |',
+    const help = expect.stringContaining('| `/preview redeploy` |');
+    expect(notes).toMatchObject([
+      { text: "there is no command 'frobnicate'.", markdown: help },
+      { text: 'What can be asked for:', markdown: help },
     ]);
     expect(reactions).toEqual(['9 eyes', '9 confused', '9 eyes', '9 +1']);
   });

@@ -5,7 +5,7 @@ import { gfmFromMarkdown } from 'mdast-util-gfm';
 import { gfm } from 'micromark-extension-gfm';
 import { describe, expect, it } from 'vitest';
 import type { PreviewRecord } from '../../src/domain/preview.ts';
-import { COMMENT_MAX, commentOf, markerOf } from '../../src/report/comment.ts';
+import { COMMENT_MAX, commentOf, markerOf, withNote } from '../../src/report/comment.ts';
 import type { Known } from '../../src/report/known.ts';
 import { cell, code, fence } from '../../src/report/markdown.ts';
 import {
@@ -64,6 +64,14 @@ treehouse pull feature-a--shop | docker compose -f - up
 </details>
 
 [The whole log](https://treehouse.example.com/previews/feature-a--shop?build=${FIRST})`);
+  });
+
+  it('says below what somebody was answered', () => {
+    const note = { text: 'There is no command ‘dance’.', markdown: '| what |', lines: ['one', 'two'], by: 'ada' };
+    expect(withNote('body', { ...note, at: 1_795_782_660_000 })).toBe(
+      'body\n\n---\n\nTo `ada`, 27 Nov 2026, 12:31 UTC: `There is no command ‘dance’.`\n\n| what |\n\n```text\none\ntwo\n```',
+    );
+    expect(withNote('body', undefined)).toBe('body');
   });
 
   it('of a red build says where it failed and why, and keeps the URLs of what serves', () => {
@@ -161,7 +169,7 @@ function outsideCode(text: string): readonly Node[] {
   return below(fromMarkdown(text, { extensions: [gfm()], mdastExtensions: [gfmFromMarkdown()] }) as Node);
 }
 
-const NODES = 'html heading text paragraph table tableRow tableCell link strong'.split(' ');
+const NODES = 'html heading text paragraph table tableRow tableCell link strong thematicBreak'.split(' ');
 
 function expectQuiet(text: string): void {
   expect(text.length).toBeLessThanOrEqual(COMMENT_MAX);
@@ -208,7 +216,8 @@ describe('what strangers wrote', () => {
             recordOf({ type: 'preview.observed', state: 'failed', cause: reason, urls: [] }),
             recordOf(...isLive, ...removed(reason)),
           ];
-          for (const record of records) expectQuiet(commentOf(record, known));
+          const note = { text: message, by: service, lines: tail, at: 1 };
+          for (const record of records) expectQuiet(withNote(commentOf(record, known), note));
         },
       ),
       { numRuns: 20 },
@@ -236,7 +245,9 @@ describe('what strangers wrote', () => {
     const all = { login: Array.from({ length: 5 }, () => much) };
     const many = Array.from({ length: 200 }, (_, at) => `https://s${at}--feature-a--shop.preview.example.com/`);
     const record = recordOf(started(FIRST), ...live(FIRST, ONE, all), started(SECOND, TWO), failed(SECOND, much));
-    const text = commentOf({ ...record, urls: many, services: many.map(() => much) }, known);
+    const body = commentOf({ ...record, urls: many, services: many.map(() => much) }, known);
+    const lines = Array.from({ length: 500 }, () => much);
+    const text = withNote(body, { text: much, by: much, lines, markdown: '| a |', at: 1 });
     expect(text.length).toBeLessThan(COMMENT_MAX);
     expect(text).toContain('more, in the log of the build.');
     expect(text).toContain('treehouse pull feature-a--shop');
