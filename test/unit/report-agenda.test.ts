@@ -33,8 +33,11 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
+  // By the clock that its timers are of: the real one would be harmed by them.
+  const over = agenda.stop();
+  await vi.runAllTimersAsync();
+  await over;
   vi.useRealTimers();
-  await agenda.stop();
 });
 
 describe('the agenda', () => {
