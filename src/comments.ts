@@ -1,5 +1,4 @@
 /** Wires commands in comments: where they wait, who carries them out, and where their answers lie. Without a forge there are none. */
-import { redisNotes } from './adapters/redis-notes.ts';
 import type { CommandDeps } from './commands/deps.ts';
 import { openCommands } from './commands/queue.ts';
 import { startCommands } from './commands/worker.ts';
@@ -14,12 +13,11 @@ export interface CommentsInput extends Pick<CommandDeps, 'hints' | 'pins' | 'wak
   readonly forge: Forge;
   readonly connections: RedisConnections;
   readonly deps: ConvergeDeps;
+  readonly notes: Notes;
 }
 
 export interface Comments {
   readonly orders: CommandOrders;
-  /** For who shows them. */
-  readonly notes: Notes;
   stop(): Promise<void>;
 }
 
@@ -27,20 +25,14 @@ export function openComments(input: CommentsInput): Comments {
   const { connections, deps, ...rest } = input;
   const { store, engine, clock, log, repositories } = deps;
   const orders = openCommands({ redis: connections });
-  const notes = redisNotes({ redis: connections });
   const redactor: CommandDeps['redactor'] = (preview, containers, signal) =>
     laySecretsAgain(deps, preview, containers, signal);
-  const worker = startCommands(
-    { ...rest, store, engine, clock, log, repositories, notes, redactor },
-    { redis: connections },
-  );
+  const worker = startCommands({ ...rest, store, engine, clock, log, repositories, redactor }, { redis: connections });
   return {
     orders,
-    notes,
     async stop() {
       await worker.stop();
       await orders.close();
-      notes.close();
     },
   };
 }

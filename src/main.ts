@@ -292,9 +292,10 @@ async function start(
 
   const comments =
     forge &&
+    reports &&
     openComments({
-      ...{ forge, connections, deps, hints, pins, wake, forks, trail },
-      onNoted: (repository, number) => reports?.noted(repository, number),
+      ...{ forge, connections, deps, hints, pins, wake, forks, trail, notes: reports.notes },
+      onNoted: reports.noted,
     });
   undo.push(async () => comments?.stop());
 

@@ -9,6 +9,7 @@ import type { Config } from './config.ts';
 import { openDigests } from './dashboard/digests.ts';
 import type { Forge } from './domain/forge.ts';
 import { type Branch, type PreviewId, previewId, type RepositoryName } from './domain/names.ts';
+import type { Notes } from './domain/notes.ts';
 import type { Clock, Repository, Store } from './domain/ports.ts';
 import { messageOf } from './errors.ts';
 import type { Logger } from './log.ts';
@@ -34,6 +35,8 @@ export interface Reports extends Pick<Reporter, 'take'> {
   heard(...of: Parameters<Store['pullRequests']>): void;
   /** Somebody was answered on a pull request. */
   noted(repository: RepositoryName, pullRequest: number): void;
+  /** What they were answered, shown below the comment. */
+  readonly notes: Notes;
   stop(): Promise<void>;
 }
 
@@ -59,6 +62,7 @@ export function openReports(deps: ReportsDeps): Reports {
   });
   return {
     take: reporter.take,
+    notes,
     heard,
     noted(name, number) {
       void deps.allPullRequests().then(
