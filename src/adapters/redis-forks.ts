@@ -1,13 +1,10 @@
 /** Pull requests from forks and their approvals, in Redis. */
 import { type Approval, type ForkFact, type Forks, laterFork } from '../domain/forks.ts';
 import type { Clock } from '../domain/ports.ts';
-import { TreehouseError } from '../errors.ts';
-import { asker, type Connections, swapField } from './redis-keys.ts';
+import { asker, type Connections, editField } from './redis-keys.ts';
 
 /** One that was closed so long ago is forgotten with its approvals. */
 const CLOSED_MS = 30 * 86_400_000;
-/** Two processes that change one at once; more than a few in a row is a fault. */
-const SWAPS_MAX = 20;
 
 export function redisForks(options: {
   readonly redis: Connections;
@@ -32,16 +29,9 @@ export function redisForks(options: {
   }
 
   async function note(repository: string, fact: ForkFact): Promise<void> {
-    const field = String(fact.number);
-    for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
-      const expected = await connection.hget(forksOf(repository), field);
-      const before = expected === null ? undefined : (JSON.parse(expected) as ForkFact);
-      const after = laterFork(before, fact);
-      if (after === before) return;
-      const change = { field, expected, value: JSON.stringify(after) };
-      if (await swapField(connection, forksOf(repository), change)) return forgetClosed(repository);
-    }
-    throw new TreehouseError('queue-away', 'too many changes of one thing at once', { kind: 'transient' });
+    const at = { hash: forksOf(repository), field: String(fact.number) };
+    const isNew = await editField<ForkFact>(connection, at, (before) => laterFork(before, fact));
+    if (isNew) await forgetClosed(repository);
   }
 
   async function forgetClosed(repository: string): Promise<void> {

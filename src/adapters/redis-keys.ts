@@ -100,6 +100,32 @@ export async function swapField(
   return reply === 1;
 }
 
+/** Two processes that change one thing at once; more than a few in a row is a fault. */
+export const SWAPS_MAX = 20;
+
+export function tooMuchAtOnce(): TreehouseError {
+  return new TreehouseError('queue-away', 'too many changes of one thing at once', { kind: 'transient' });
+}
+
+/**
+ * Makes of what a field of a hash says, as JSON, what `edit` makes of it, whoever else changes it at once.
+ * @returns whether `edit` gave anything else than what it was given
+ */
+export async function editField<T>(
+  redis: Redis,
+  { hash, field }: { readonly hash: string; readonly field: string },
+  edit: (before: T | undefined) => T,
+): Promise<boolean> {
+  for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
+    const expected = await redis.hget(hash, field);
+    const before = expected === null ? undefined : (JSON.parse(expected) as T);
+    const after = edit(before);
+    if (after === before) return false;
+    if (await swapField(redis, hash, { field, expected, value: JSON.stringify(after) })) return true;
+  }
+  throw tooMuchAtOnce();
+}
+
 /** KEYS: list of builds. ARGV: new build ('' for none), how many to keep, prefix of their streams' keys. */
 export const KEEP_BUILDS = `
   if ARGV[1] ~= '' then

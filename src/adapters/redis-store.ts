@@ -10,7 +10,7 @@ import type { PathsVerdict } from '../domain/selection.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { type FollowOptions, followBuild, followEvents, lastOf, pageOf, tailOf } from './event-reader.ts';
 import { eventWriter, type WriterLimits } from './event-writer.ts';
-import { asker, type Connections, storeKeys, swapField } from './redis-keys.ts';
+import { asker, type Connections, editField, SWAPS_MAX, storeKeys, swapField, tooMuchAtOnce } from './redis-keys.ts';
 import { recordsReader, swapRecord } from './redis-records.ts';
 
 export interface StoreOptions {
@@ -49,8 +49,6 @@ export interface RedisStore extends Store {
 /** How long a removed preview's page can say so. */
 const REMOVED_MS = 7 * 24 * 3_600_000;
 const CLOSE_MS = 2_000;
-/** Two processes that change one field at once; more than a few in a row is a fault. */
-const SWAPS_MAX = 20;
 /**
  * The head of a pull request whose branch is gone, noted as merged: no commit's, and by `laterFact` above all others of its time. Without it older news of
  * the pull request that come late would make a later branch of the name seem to have one that is open; the sweep removes it.
@@ -91,20 +89,6 @@ export function openStore(options: StoreOptions): RedisStore {
     throw tooMuchAtOnce();
   }
 
-  /** @returns whether it is new */
-  async function notePullRequest(hash: string, fact: PullRequestFact): Promise<boolean> {
-    const field = String(fact.number);
-    for (let attempt = 0; attempt < SWAPS_MAX; attempt += 1) {
-      const text = await connection.hget(hash, field);
-      const before = text === null ? undefined : factIn(text);
-      const after = laterFact(before, fact);
-      if (after === before) return false;
-      const value = JSON.stringify(after);
-      if (await swapField(connection, hash, { field, expected: text, value })) return true;
-    }
-    throw tooMuchAtOnce();
-  }
-
   async function records(): Promise<readonly PreviewRecord[]> {
     const kept: PreviewRecord[] = [];
     for (const { text, record } of await readAll()) {
@@ -140,7 +124,9 @@ export function openStore(options: StoreOptions): RedisStore {
       asking(`reading the log of ${preview}`, () => tailOf(connection, keys.build(preview, build), count)),
     notePullRequest: (repository, branch, fact) =>
       asking(`noting pull request #${fact.number} of ${repository}`, async () => {
-        if (await notePullRequest(keys.pulls(repository, branch), fact)) options.onPullRequest?.(repository, branch);
+        const at = { hash: keys.pulls(repository, branch), field: String(fact.number) };
+        const isNew = await editField<PullRequestFact>(connection, at, (before) => laterFact(before, fact));
+        if (isNew) options.onPullRequest?.(repository, branch);
       }),
     pullRequests: (repository, branch) =>
       asking(`reading the pull requests of ${repository}`, async () => {
@@ -280,8 +266,4 @@ export function openStore(options: StoreOptions): RedisStore {
 
 function factIn(text: string): PullRequestFact {
   return JSON.parse(text) as PullRequestFact;
-}
-
-function tooMuchAtOnce(): TreehouseError {
-  return new TreehouseError('queue-away', 'too many changes of one thing at once', { kind: 'transient' });
 }
