@@ -7,8 +7,8 @@ import type { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import { TreehouseError } from '../errors.ts';
 import { away } from './engine-errors.ts';
+import { type EngineEvent, openEvents } from './engine-events.ts';
 import { type Labelled, labelled } from './engine-labels.ts';
-import { lineSplitter } from './run-process.ts';
 
 export interface EngineLists {
   /** @throws transient `engine-away` */
@@ -34,12 +34,6 @@ const PASSING = /^(?:exec_|top$|attach$|detach$|resize$|export$|archive-path$|co
 type Kind = 'container' | 'network' | 'volume';
 type Changed = Record<Kind, Set<string>> & { images: boolean };
 
-interface Event {
-  readonly Type?: string;
-  readonly Action?: string;
-  readonly Actor?: { readonly ID?: string; readonly Attributes?: Readonly<Record<string, string>> };
-}
-
 /** The first to read opens the stream of events. */
 export function engineLists(docker: Docker, { label, wholeMs = WHOLE_MS }: ListsOptions): EngineLists {
   const [name = '', value = ''] = label.split('=');
@@ -50,24 +44,26 @@ export function engineLists(docker: Docker, { label, wholeMs = WHOLE_MS }: Lists
   let changed = nothing();
 
   async function open(): Promise<void> {
-    const filters = JSON.stringify({ type: ['container', 'network', 'volume', 'image'] });
-    const fresh = (await docker.getEvents({ filters })) as unknown as Readable;
-    const lines = lineSplitter(take);
-    fresh.on('data', (chunk: Buffer) => lines.take(chunk));
-    fresh.on('error', () => fresh.destroy());
-    fresh.once('close', () => {
-      if (stream === fresh) stream = known = undefined;
-    });
-    if (isOver) fresh.destroy();
-    else [stream, opened] = [fresh, performance.now()];
+    const types = ['container', 'network', 'volume', 'image'];
+    await openEvents(
+      docker,
+      { type: types },
+      {
+        opened: (one) => {
+          [stream, opened] = [one, performance.now()];
+        },
+        event: take,
+        closed: () => {
+          stream = known = undefined;
+        },
+      },
+    );
+    if (isOver) stream?.destroy();
   }
 
-  function take(line: string): void {
-    let event: Event;
-    try {
-      event = JSON.parse(line) as Event;
-    } catch {
-      // Too long for the splitter: what it told of is not known.
+  function take(event: EngineEvent | undefined): void {
+    if (!event) {
+      // What it told of is not known.
       known = undefined;
       return;
     }
