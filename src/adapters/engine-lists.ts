@@ -124,7 +124,8 @@ export function engineLists(docker: Docker, { label, wholeMs = WHOLE_MS }: Lists
     async read() {
       try {
         if (!stream && !isOver) await open();
-        const isMuch = Object.values(changed).some((one) => one instanceof Set && one.size > MANY);
+        const { container, network, volume } = changed;
+        const isMuch = [container, network, volume].some((one) => one.size > MANY);
         if (!known || isMuch || performance.now() - known.at > wholeMs) return await whole();
         return await update(known);
       } catch (error) {
