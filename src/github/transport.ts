@@ -1,5 +1,6 @@
 /** One attempt over HTTP: within a time and a size, and never where GitHub has said that it would refuse it. */
 
+import { bodyOf } from '../bounded-body.ts';
 import { timeLimit } from '../time-limit.ts';
 import { isLimited, type Limits } from './limits.ts';
 
@@ -34,7 +35,7 @@ export function createTransport({ limits, attemptMs, secondMs, now }: TransportO
     const limit = timeLimit(init.signal ?? new AbortController().signal, attemptMs);
     try {
       const response = await fetch(url, { ...init, headers: headersOf(init), signal: limit.signal });
-      const bytes = await whole(response);
+      const bytes = await bodyOf(response, ANSWER_MAX);
       const text = response.status >= 400 ? bytes.toString('utf8') : '';
       const { status, headers } = response;
       limits.heard({ kind, status, headers, text });
@@ -82,15 +83,4 @@ function wordsOf(text: string): string {
   } catch {
     return 'too many requests';
   }
-}
-
-async function whole(response: Response): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length;
-    if (size > ANSWER_MAX) throw new Error('its answer is too long');
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,5 +1,6 @@
 /** HashiCorp Vault over HTTP: KV versions 1 and 2, with a token or an AppRole (developer.hashicorp.com/vault/api-docs). */
 import { setTimeout as delay } from 'node:timers/promises';
+import { bodyOf } from '../bounded-body.ts';
 import { abortReason, messageOf, TreehouseError } from '../errors.ts';
 import { timeLimit } from '../time-limit.ts';
 
@@ -155,7 +156,7 @@ export function createVault(settings: VaultSettings, pace: Pace = PACE): Vault {
         response = await fetch(next, options);
       }
     }
-    return { status: response.status, body: parsed(await limited(response)) };
+    return { status: response.status, body: parsed((await bodyOf(response, ANSWER_MAX)).toString('utf8')) };
   }
 
   return {
@@ -211,17 +212,6 @@ function said(answer: Answer): string {
   const text = Array.isArray(errors) ? errors.filter((one) => typeof one === 'string').join('; ') : '';
   const clean = text.replaceAll(/\s+/g, ' ').trim().slice(0, SAID_MAX);
   return clean === '' ? '' : `: ${clean}`;
-}
-
-async function limited(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body ?? []) {
-    size += (chunk as Uint8Array).length;
-    if (size > ANSWER_MAX) throw new Error('its answer is too long');
-    chunks.push(chunk as Uint8Array);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parsed(text: string): unknown {
