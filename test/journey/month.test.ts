@@ -33,6 +33,8 @@ const BOUNDS: Bounds = {
   'mirror: other objects': () => 2_500,
   // Twenty of each preview are remembered, and one preview is left.
   'Redis: logs of builds': () => 20,
+  // They have fixed names, so they cannot grow with the branches.
+  'Redis: lists of the whole': () => 30,
   // BullMQ keeps the last 100 that ended well and the last 100 that did not.
   'Redis: keys of ended jobs': () => 200,
   'Redis: keys that expire': () => 10,

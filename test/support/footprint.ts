@@ -132,9 +132,12 @@ async function redisFootprint(home: string): Promise<Record<string, number>> {
     // BullMQ numbers its jobs, and keeps the last that ended.
     const jobs = lasting.filter((key) => /:hints:\d+$/.test(key));
     const logs = lasting.filter((key) => key.startsWith('treehouse:build:'));
+    // A list of the whole (`treehouse:uses`, `treehouse:hints:failed`) is there while there is something in it.
+    const lists = lasting.filter((key) => /^treehouse:(?:(?:hints|commands):)?[a-z-]+$/.test(key));
     const memory = Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
     return {
-      'Redis: keys': lasting.length - jobs.length - logs.length,
+      'Redis: lists of the whole': lists.length,
+      'Redis: other keys': lasting.length - jobs.length - logs.length - lists.length,
       'Redis: logs of builds': logs.length,
       'Redis: keys of ended jobs': jobs.length,
       'Redis: keys that expire': keys.length - lasting.length,
