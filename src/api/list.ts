@@ -19,7 +19,7 @@ export const listQuery = z.strictObject({
   search: z.string().max(255).optional().meta({ description: 'Part of an id or of a branch.' }),
   all: z.enum(['true', 'false']).optional().meta({ description: 'Also those that were removed in the last days.' }),
   sort: z.enum(SORTS).default('id').meta({ description: 'With - the other way round.' }),
-  limit: z.coerce.number().int().min(1).max(1_000).default(1_000),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
   after: z.string().max(1_000).optional().meta({ description: '`next` of the page before.' }),
 });
 export type ListQuery = z.output<typeof listQuery>;

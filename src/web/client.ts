@@ -84,7 +84,10 @@ export function createClient(options: { readonly url: string; readonly token: st
       const all: PreviewView[] = [];
       let after: string | null = null;
       do {
-        const page: PreviewPage = await call('GET', `/api/v1/previews${after === null ? '' : `?after=${after}`}`);
+        const page: PreviewPage = await call(
+          'GET',
+          `/api/v1/previews?limit=1000${after === null ? '' : `&after=${after}`}`,
+        );
         all.push(...page.previews);
         after = page.next;
       } while (after !== null);

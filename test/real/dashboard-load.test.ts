@@ -94,19 +94,19 @@ it('shows 1,000 previews and any of 10,000 builds at once', async () => {
   const list = await times(200, () => '/');
   const filtered = await times(200, (index) => `/?state=live&search=${index % 50}`);
   const one = await times(200, (index) => `/previews/${records[(index * 37) % 1_000]?.id}`);
-  const api = await times(200, () => '/api/v1/previews?limit=100');
-  const all = await times(200, () => '/api/v1/previews');
+  const api = await times(200, () => '/api/v1/previews');
+  const most = await times(200, () => '/api/v1/previews?limit=1000');
   const text = ({ median, p99, cpu }: Times) =>
     `median ${median.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms, ${cpu.toFixed(1)} ms of a processor`;
   console.log(`list: ${text(list)}\nfiltered: ${text(filtered)}\na preview: ${text(one)}`);
-  console.log(`100 by the API: ${text(api)}\nall by the API: ${text(all)}`);
+  console.log(`a page by the API: ${text(api)}\nthe largest page by the API: ${text(most)}`);
   const measure = IS_QUIET ? 'p99' : 'cpu';
   expect(list[measure]).toBeLessThan(25);
   expect(filtered[measure]).toBeLessThan(25);
   expect(one[measure]).toBeLessThan(50);
   expect(api[measure]).toBeLessThan(25);
-  // Half of its time is that of whoever reads 600 kB.
-  expect(all[measure]).toBeLessThan(50);
+  // It is asked for by name; half of its time is that of whoever reads 600 kB.
+  expect(most[measure]).toBeLessThan(50);
 });
 
 it('gives 100 readers of one log every line once, in order, and waits for none of them in memory', async () => {

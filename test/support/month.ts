@@ -201,7 +201,7 @@ export async function startMonth(): Promise<Month> {
     },
     async known() {
       const headers = { authorization: `Bearer ${TOKEN}` };
-      const answer = await fetch(`${url}/api/v1/previews?all=true`, { headers });
+      const answer = await fetch(`${url}/api/v1/previews?all=true&limit=1000`, { headers });
       return ((await answer.json()) as { previews: { id: PreviewId }[] }).previews.map((one) => one.id);
     },
     state: (branches, wanted) =>
