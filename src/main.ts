@@ -264,7 +264,7 @@ async function start(
   });
   undo.push(() => admission.stop());
   const deps = await convergeDeps(config, docker, {
-    ...{ clock, admission, git, forge, secrets, gateway, store, walls, log, instance, builds, repositories },
+    ...{ clock, admission, git, forge, forks, secrets, gateway, store, walls, log, instance, builds, repositories },
     links: doors.sharing,
     engine: budgets.engine,
     images: budgets.images,

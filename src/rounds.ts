@@ -59,7 +59,7 @@ const LIGHT_PLACES = 4;
 
 export function startRounds(input: RoundsInput): Rounds {
   const { config, docker, engine, deps, hints, admission, budgets, pins, keys, undo } = input;
-  const { git, store, gateway, clock, log, instance, repositories } = deps;
+  const { git, forks, store, gateway, clock, log, instance, repositories } = deps;
   const worker = startWorker({
     ...{ redis: input.connections, hints, log, concurrency: config.concurrency + LIGHT_PLACES },
     converge: (id, context) => budgets.during(() => admission.during(id, () => converge(deps, id, context))),
@@ -78,7 +78,7 @@ export function startRounds(input: RoundsInput): Rounds {
   undo.push(async () => lists.stop());
   const sweeper = startSweeping(
     {
-      ...{ repositories, git, store, engine, gateway, hints, worker, log },
+      ...{ repositories, git, forks, store, engine, gateway, hints, worker, log },
       inventory: engineInventory(() => lists.read()),
       places: [
         ...(deps.registry ? [registryPlace(deps.registry, instance)] : []),

@@ -25,6 +25,7 @@ type Shared = Pick<
   | 'admission'
   | 'git'
   | 'forge'
+  | 'forks'
   | 'engine'
   | 'images'
   | 'fullest'

@@ -1,7 +1,7 @@
 /** How the engine is asked for what carries labels, and how those are read. */
 import type Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
-import { type BuildId, branchName, type Commit, parsePreviewId, repositoryName } from '../domain/names.ts';
+import { type BuildId, type Commit, parsePreviewId, previewBranch, repositoryName } from '../domain/names.ts';
 import type { ObservedContainer, ObservedNetwork, ObservedVolume } from '../domain/observed.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { CONDITIONS } from '../domain/stack.ts';
@@ -30,7 +30,7 @@ export function keyOf(labels: Record<string, string>): PreviewKey | undefined {
     return {
       id,
       repository: repositoryName(labels[LABEL.repository] ?? ''),
-      branch: branchName(labels[LABEL.branch] ?? ''),
+      branch: previewBranch(labels[LABEL.branch] ?? ''),
     };
   } catch {
     return undefined;

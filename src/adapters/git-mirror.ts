@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { type Branch, type RepositoryName, repositoryName } from '../domain/names.ts';
+import { type Branch, forkNumber, type RepositoryName, repositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { configValue, type GitSurroundings, runGit, safeDirectories } from './git-process.ts';
 import { urlForm } from './repository-url.ts';
@@ -43,6 +43,20 @@ export function repositoryOfMirror(file: string): RepositoryName | undefined {
  */
 export function refOf(branch: Branch): string {
   return `refs/treehouse/${createHash('sha256').update(branch).digest('hex').slice(0, 40)}`;
+}
+
+/**
+ * Where the remote has it. Of a pull request the forge keeps the head in the repository that it is to be merged into, whoever's
+ * repository its code is from: https://docs.github.com/en/pull-requests, "Checking out pull requests locally".
+ */
+export function remoteRef(branch: Branch): string {
+  const number = forkNumber(branch);
+  return number === undefined ? `refs/heads/${branch}` : `refs/pull/${number}/head`;
+}
+
+/** What git calls it in FETCH_HEAD. */
+export function fetchedAs(branch: Branch): string {
+  return forkNumber(branch) === undefined ? `branch '${branch}'` : `'${remoteRef(branch)}'`;
 }
 
 /**

@@ -21,6 +21,13 @@ export function parseHeads(text: string): ReadonlyMap<Branch, Commit> {
   return heads;
 }
 
+/** Of `ls-remote` that was asked for one ref: its commit. */
+export function parseRef(text: string, ref: string): Commit | undefined {
+  // The pattern matches at the end, so `refs/heads/refs/heads/x` is among the answers for `x`.
+  const line = text.split('\n').find((one) => one.endsWith(`\t${ref}`));
+  return line === undefined ? undefined : commitId(line.slice(0, line.indexOf('\t')));
+}
+
 /** Of `ls-tree -z`: path → object id. */
 export function parseTree(text: string): Map<string, string> {
   const ids = new Map<string, string>();

@@ -4,8 +4,8 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type Branch, type Commit, commitId, type RepositoryName, shortCommit } from '../domain/names.ts';
 import type { Git, Repository } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
-import { ensureMirror, type Mirror, mirrorOf, refOf, removeStaleLocks } from './git-mirror.ts';
-import { parseHeads, parseInfo, parseTree, pathInTree } from './git-output.ts';
+import { ensureMirror, fetchedAs, type Mirror, mirrorOf, refOf, remoteRef, removeStaleLocks } from './git-mirror.ts';
+import { parseHeads, parseInfo, parseRef, parseTree, pathInTree } from './git-output.ts';
 import { GitFailure, meansDiskFull, reasonOf, runGit } from './git-process.ts';
 import { createRemote, type GitForge, type RemoteCall } from './git-remote.ts';
 import { bounded, measureCheckout, TooLarge } from './git-size.ts';
@@ -88,10 +88,8 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
   /** What the remote says of the branch, without fetching it. */
   async function tipOf(mirror: Mirror, branch: Branch, job: Job): Promise<Commit | undefined> {
     try {
-      const args = ['ls-remote', '--exit-code', '--heads', 'origin', `refs/heads/${branch}`];
-      const text = await remote(mirror, args, job);
-      // The pattern matches at the end, so `refs/heads/refs/heads/x` is among the answers for `x`.
-      return parseHeads(text).get(branch);
+      const ref = remoteRef(branch);
+      return parseRef(await remote(mirror, ['ls-remote', '--exit-code', 'origin', ref], job), ref);
     } catch (error) {
       if (error instanceof GitFailure && error.exitCode === 2) return undefined;
       throw error;
@@ -102,7 +100,7 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
     const ref = refOf(branch);
     // -v, since simple-git waits 50 ms longer for a command that says nothing.
     const options = ['-v', '--force', '--depth=1', '--no-tags', '--no-recurse-submodules', '--no-auto-maintenance'];
-    const args = ['fetch', ...options, 'origin', `+refs/heads/${branch}:${ref}`];
+    const args = ['fetch', ...options, 'origin', `+${remoteRef(branch)}:${ref}`];
     const bounds = {
       ...{ mirror, limit, signal: job.signal, tooLarge: new TooLarge(job.act, limit) },
       // A fetch that was ended at its very end has set the ref to what is gone.
@@ -112,7 +110,7 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
     };
     await bounded(bounds, (one) => remote(mirror, args, { ...job, signal: one }, FETCH_MS));
     const [id = '', , from] = (await readFile(join(mirror.directory, 'FETCH_HEAD'), 'utf8')).split('\t', 3);
-    if (from?.startsWith(`branch '${branch}' of `)) return commitId(id);
+    if (from?.startsWith(`${fetchedAs(branch)} of `)) return commitId(id);
     // Where there is no refs/heads/x, fetch takes refs/heads/refs/heads/x or refs/tags/refs/heads/x for it.
     if ((await tipOf(mirror, branch, job)) === undefined) return undefined;
     return commitId((await git(mirror, ['rev-parse', '--verify', `${ref}^{commit}`], job.signal)).trim());

@@ -53,10 +53,7 @@ export function redisForks(options: {
         // Who said it first is remembered.
         await connection.hsetnx(approvalsOf(repository), fieldOf(approval), JSON.stringify(approval));
       }),
-    approvals: (repository, pullRequest) =>
-      asking(`reading the approvals of ${repository}`, async () =>
-        (await approvals(repository)).filter((one) => one.pullRequest === pullRequest),
-      ),
+    approvals: (repository) => asking(`reading the approvals of ${repository}`, () => approvals(repository)),
     close: () => connection.disconnect(),
   };
 }

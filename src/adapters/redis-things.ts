@@ -1,6 +1,6 @@
 /** What lies in Redis of previews and branches, read as a whole: for the sweep, which no key may escape. */
 import type { Redis } from 'ioredis';
-import { type Branch, branchName, parsePreviewId, type RepositoryName, repositoryName } from '../domain/names.ts';
+import { type Branch, parsePreviewId, previewBranch, type RepositoryName, repositoryName } from '../domain/names.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { Owner, Place, Thing } from '../domain/sweep.ts';
 import { asker, type Connections, storeKeys } from './redis-keys.ts';
@@ -135,7 +135,7 @@ function nameAndBranch(
   branch: string,
 ): { readonly repository: RepositoryName; readonly branch: Branch } | undefined {
   try {
-    return { repository: repositoryName(repository), branch: branchName(branch) };
+    return { repository: repositoryName(repository), branch: previewBranch(branch) };
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@ import type { CommandOrder } from '../domain/comment-commands.ts';
 import { desiredState, excludedBecause } from '../domain/desired.ts';
 import type { OpenPullRequest } from '../domain/forge.ts';
 import { approvedCommit, type ForkFact, forkState } from '../domain/forks.ts';
-import { type Branch, type Commit, previewId, shortCommit } from '../domain/names.ts';
+import { type Branch, type Commit, forkBranch, forkNumber, previewId, shortCommit } from '../domain/names.ts';
 import type { Note } from '../domain/notes.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
@@ -44,28 +44,43 @@ export async function answerTo(deps: CommandDeps, order: CommandOrder, asked: As
   return isOwn ? ofOwn(deps, order, { ...asked, pullRequest }) : ofFork(deps, order, { ...asked, pullRequest });
 }
 
-/** Nothing of a fork is built for a word in a comment but by an approval, which is of one commit. */
+/** Nothing of a fork is built without an approval, which is of one commit; what is built is steered as any other. */
 async function ofFork(
   deps: CommandDeps,
-  { pullRequest: number, command, author, at }: CommandOrder,
-  { repository, pullRequest }: Asked & { readonly pullRequest: OpenPullRequest },
+  order: CommandOrder,
+  { repository, pullRequest, signal }: Asked & { readonly pullRequest: OpenPullRequest },
 ): Promise<Answer> {
+  const { pullRequest: number, command, author, at } = order;
   const { commit: head, branch, repository: fork = 'a repository that is gone' } = pullRequest.head;
   const known = (await deps.forks.all(repository.name)).find((one) => one.number === number);
   const fact = factOf(pullRequest);
   const now: ForkFact = { ...fact, fork: { repository: fork, branch }, headSince: fact.updatedAt };
   await deps.forks.note(repository.name, now);
+  const standIn = forkBranch(number);
+  const key: PreviewKey = { id: previewId(repository.slug, standIn), repository: repository.name, branch: standIn };
+  await deps.store.know(key);
+  await deps.store.notePullRequest(repository.name, standIn, fact);
   if (command.name === 'approve') {
     const found = approvedCommit({ at, named: command.commit }, head, known);
     if ('refused' in found) return refused(`Nothing was approved: ${found.refused}.`);
     const { commit } = found;
     await deps.forks.approve(repository.name, { pullRequest: number, commit, by: author.login, at });
+    await deps.hints.hint(key.id);
     const text = `${shortCommit(commit)} is approved, and no commit that is pushed after it.`;
-    return { status: 202, reaction: '+1', note: { text }, commit };
+    return { status: 202, reaction: '+1', note: { text }, commit, branch: standIn };
   }
-  const state = forkState(now, await deps.forks.approvals(repository.name, number), repository.selection);
-  return refused(`This pull request comes from a fork: ${state.kind === 'approved' ? 'it is approved' : state.why}.`);
+  const state = forkState(now, await deps.forks.approvals(repository.name), repository.selection);
+  const record = await deps.store.record(key.id);
+  const isUp = record !== undefined && record.state !== 'removed';
+  if (state.kind === 'none' || (state.kind === 'waiting' && (BUILDS.has(command.name) || !isUp))) {
+    return { ...refused(`This pull request comes from a fork: ${state.why}.`), branch: standIn };
+  }
+  if (!record) return { ...gone(), branch: standIn };
+  return { ...(await ofPreview(deps, order, { repository, record, head, signal })), branch: standIn };
 }
+
+/** What asks for a build. */
+const BUILDS: ReadonlySet<string> = new Set(['up', 'redeploy']);
 
 async function ofOwn(
   deps: CommandDeps,
@@ -143,6 +158,8 @@ function isDown({ state }: PreviewRecord): boolean {
 
 /** Why the configuration lets it have none, whoever asks. */
 async function leftOutBecause(deps: CommandDeps, { repository, record, head }: Preview): Promise<string | undefined> {
+  // That it is approved was seen already.
+  if (forkNumber(record.branch) !== undefined) return undefined;
   const { selection, name } = repository;
   const pullRequests = await deps.store.pullRequests(name, record.branch);
   const desired = desiredState({ head, pullRequests, excluded: undefined, selection });

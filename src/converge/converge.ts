@@ -1,7 +1,8 @@
 /** The one operation: observe, decide, take the steps, until what runs is what should. */
 import { BRANCH_DELETED, settled } from '../domain/desired.ts';
+import { settingsFor } from '../domain/forks.ts';
 import { isServing } from '../domain/live.ts';
-import { type Commit, type PreviewId, shortCommit } from '../domain/names.ts';
+import { type Commit, forkNumber, type PreviewId, shortCommit } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
@@ -27,7 +28,8 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   const record = await deps.store.record(id);
   const preview = record ?? (await deps.engine.previews()).find((one) => one.id === id);
   if (!preview) return { kind: 'done' };
-  const repository = deps.repositories().find((one) => one.name === preview.repository);
+  const configured = deps.repositories().find((one) => one.name === preview.repository);
+  const repository = configured && settingsFor(configured, preview.branch);
   if (record?.state === 'removing') {
     // Its branch may be back by now: what is left of its first life is not to be met in the second.
     await remove(deps, preview, record, repository, record.reason);
@@ -179,8 +181,9 @@ async function settle(
   await retire(deps, preview, repository, live, input.hurry);
   await sweepSecrets(deps, preview);
   const cause = because ?? 'serves the newest commit';
+  const isFork = forkNumber(preview.branch) !== undefined;
   const isSaid = record?.state === 'live' && record.serving?.build === live.build;
-  if (!isSaid || (repository.selection && record.reason !== cause)) {
+  if (!isSaid || ((repository.selection || isFork) && record.reason !== cause)) {
     await deps.gateway.open(preview.id);
     await sayOfLive(deps, preview, record, live, { state: 'live', cause });
   }

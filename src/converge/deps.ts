@@ -2,6 +2,7 @@
 
 import type { Fullest } from '../domain/disk.ts';
 import type { Forge } from '../domain/forge.ts';
+import type { Forks } from '../domain/forks.ts';
 import type { SharedLinks } from '../domain/links.ts';
 import type { BuildId } from '../domain/names.ts';
 import type {
@@ -31,6 +32,7 @@ export interface ConvergeDeps {
   readonly git: Git;
   /** Undefined: there are no credentials. */
   readonly forge?: Pick<Forge, 'changedPaths'> | undefined;
+  readonly forks: Pick<Forks, 'all' | 'approvals'>;
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly scan: ScanImage;

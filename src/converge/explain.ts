@@ -7,7 +7,7 @@ import { observeWorld } from './observe.ts';
 
 /** Asks the remote. @throws transient where it, the engine or the gateway does not answer. */
 export async function explain(
-  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'engine' | 'gateway' | 'repositories'>,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'forks' | 'engine' | 'gateway' | 'repositories'>,
   record: PreviewRecord,
   signal: AbortSignal,
 ): Promise<Explanation> {

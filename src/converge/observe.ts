@@ -1,11 +1,13 @@
 /** Reads the world for one preview: git, what was heard of pull requests, the engine, the gateway. */
 import { type Desired, desiredState, excludedBecause } from '../domain/desired.ts';
 import { type LiveBuild, liveBuild } from '../domain/live.ts';
+import { forkNumber } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { askForPaths } from './changed-paths.ts';
 import type { ConvergeDeps } from './deps.ts';
+import { observeFork } from './fork.ts';
 
 export interface World {
   readonly desired: Desired;
@@ -17,13 +19,15 @@ export interface World {
 
 /** What should run. Asks the remote, and of a commit that is new the forge where `paths` count. */
 export async function observeDesired(
-  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge'>,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'forks'>,
   preview: PreviewKey,
   repository: Repository | undefined,
   signal: AbortSignal,
 ): Promise<Desired> {
   const excluded = excludedBecause(preview, repository);
   if (excluded !== undefined || !repository) return { kind: 'absent', cause: excluded ?? '' };
+  const pullRequest = forkNumber(preview.branch);
+  if (pullRequest !== undefined) return observeFork(deps, preview, { repository, pullRequest, signal });
   const head = await deps.git.head(repository, preview.branch, signal);
   const { selection } = repository;
   const [pullRequests, aside, verdict] = await Promise.all([
@@ -39,7 +43,7 @@ export async function observeDesired(
 }
 
 export async function observeWorld(
-  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'engine' | 'gateway'>,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'forks' | 'engine' | 'gateway'>,
   preview: PreviewKey,
   repository: Repository | undefined,
   signal: AbortSignal,

@@ -1,5 +1,5 @@
 /** Stage 5: every image that was built here goes to the registry; its digest is the log's. */
-
+import { forkNumber } from '../domain/names.ts';
 import type { Images } from './build.ts';
 import type { BuildRun } from './build-run.ts';
 import type { ConvergeDeps } from './deps.ts';
@@ -12,6 +12,10 @@ export async function pushImages(
   signal: AbortSignal,
 ): Promise<number> {
   if (!deps.registry) return 0;
+  if (forkNumber(run.preview.branch) !== undefined) {
+    run.lines('push', 'treehouse')('nothing: what is built of a fork stays on this host');
+    return 0;
+  }
   const built = [...images].filter(([, image]) => image.names);
   await Promise.all(
     built.map(async ([service, image]) => {

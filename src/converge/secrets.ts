@@ -1,4 +1,5 @@
 /** Where the stages meet the secrets room: what services ask for, laid before their containers are made, and taken away after. */
+import { forkNumber } from '../domain/names.ts';
 import type { ObservedContainer } from '../domain/observed.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { type KnownSecrets, layerOf, serviceFolder } from '../domain/secrets.ts';
@@ -13,8 +14,8 @@ export async function fetchSecrets(
   stack: Stack,
 ): Promise<KnownSecrets> {
   const services = everyService(stack);
-  // Branches of forks are not previewed yet; whoever adds them says so here.
-  return deps.secrets.fetch({ preview: run.preview, services, fork: false }, run.signal);
+  const fork = forkNumber(run.preview.branch) !== undefined;
+  return deps.secrets.fetch({ preview: run.preview, services, fork }, run.signal);
 }
 
 /** Containers that start again find their files, though the host was restarted. @returns what redacts their values. */

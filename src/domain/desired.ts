@@ -1,6 +1,6 @@
 /** What should run, from what git and the pull requests say. */
 import { selects } from './globs.ts';
-import { type Branch, type Commit, type PreviewId, previewId, shortCommit } from './names.ts';
+import { type Branch, type Commit, forkNumber, type PreviewId, previewId, shortCommit } from './names.ts';
 import { laterFact, type PullRequestFact } from './pull-requests.ts';
 import {
   answers,
@@ -38,8 +38,8 @@ export type Desired =
       readonly question?: PathsQuestion;
     })
   | Extract<Settled, { kind: 'absent' }>
-  /** What serves goes on serving, and nothing new is built. */
-  | { readonly kind: 'as-is'; readonly head: Commit; readonly cause: string; readonly aside?: SetAside };
+  /** What serves goes on serving, and nothing new is built but `head`, where somebody asks for it. */
+  | { readonly kind: 'as-is'; readonly head?: Commit; readonly cause: string; readonly aside?: SetAside };
 
 /**
  * A branch has a preview while it exists and is not done with. It is done with when pull requests of it are known, none is
@@ -108,7 +108,7 @@ export function settled(
 ): Settled {
   if (desired.kind !== 'as-is') return desired;
   const { head, cause, aside } = desired;
-  if (now.isAsked) return { kind: 'present', commit: head };
+  if (now.isAsked && head !== undefined) return { kind: 'present', commit: head };
   if (now.serving === undefined) return absent(cause);
   if (aside?.commit === now.serving) return absent(aside.cause);
   return { kind: 'present', commit: now.serving, because: `${cause}: it stays as it is` };
@@ -124,7 +124,8 @@ export function excludedBecause(
   repository: { readonly slug: string; readonly branches: readonly string[]; readonly reserved?: string } | undefined,
 ): string | undefined {
   if (!repository) return `${preview.repository} is not in the configuration any more`;
-  if (!selects(repository.branches, preview.branch)) {
+  // A fork's is named by nobody here: what counts is that its commit was approved.
+  if (forkNumber(preview.branch) === undefined && !selects(repository.branches, preview.branch)) {
     return `the configuration's branches leave '${preview.branch}' out`;
   }
   if (preview.id === repository.reserved) {

@@ -1,6 +1,8 @@
 /** Pull requests from forks: what is known of them, and which commits of theirs somebody approved. Pure. */
-import type { Commit, RepositoryName } from './names.ts';
-import { shortCommit } from './names.ts';
+import type { Desired, SetAside } from './desired.ts';
+import { DEFAULT_LIMITS, type Limits } from './isolation.ts';
+import { type Branch, type Commit, forkNumber, type RepositoryName, shortCommit } from './names.ts';
+import type { Repository } from './ports.ts';
 import { laterFact, type PullRequestFact } from './pull-requests.ts';
 import { judge, type Selection } from './selection.ts';
 
@@ -27,7 +29,14 @@ export interface Forks {
   /** By number. */
   all(repository: RepositoryName): Promise<readonly ForkFact[]>;
   approve(repository: RepositoryName, approval: Approval): Promise<void>;
-  approvals(repository: RepositoryName, pullRequest: number): Promise<readonly Approval[]>;
+  /** Of all of its pull requests. */
+  approvals(repository: RepositoryName): Promise<readonly Approval[]>;
+}
+
+/** What was heard of one repository's forks. */
+export interface KnownForks {
+  readonly facts: readonly ForkFact[];
+  readonly approvals: readonly Approval[];
 }
 
 /**
@@ -64,6 +73,70 @@ export function forkState(fact: ForkFact, approvals: readonly Approval[], select
   if (approval) return { kind: 'approved', approval };
   return { kind: 'waiting', commit: head, why: `waiting for approval of ${shortCommit(head)}` };
 }
+
+/**
+ * What should run of a fork's pull request: the head, where exactly that was approved. What was approved before goes on serving while
+ * a newer commit waits.
+ * @param head what its head is now; undefined where it is gone
+ */
+export function desiredFork(input: {
+  readonly fact: ForkFact;
+  readonly head: Commit | undefined;
+  readonly approvals: readonly Approval[];
+  readonly selection: Selection | undefined;
+  readonly aside: SetAside | undefined;
+}): Desired {
+  const { fact, head, approvals, selection, aside } = input;
+  if (head === undefined) return { kind: 'absent', cause: `the code of pull request #${fact.number} is gone` };
+  const state = forkState({ ...fact, head }, approvals, selection);
+  if (state.kind === 'none') return { kind: 'absent', cause: state.why };
+  if (aside?.commit === head) return { kind: 'absent', cause: aside.cause };
+  if (state.kind === 'waiting') return { kind: 'as-is', cause: state.why, ...(aside ? { aside } : {}) };
+  return { kind: 'present', commit: head };
+}
+
+/** A fork's preview sleeps and goes no later than after these milliseconds without a visit. */
+export const FORK_IDLE = 15 * 60_000;
+export const FORK_TTL = 24 * 3_600_000;
+
+/** What is given to a preview of the branch: half of memory, CPU time and processes to a fork's, and less time. */
+export function settingsFor(repository: Repository, branch: Branch): Repository {
+  if (forkNumber(branch) === undefined) return repository;
+  const { policy, idle = FORK_IDLE, ttl = FORK_TTL } = repository;
+  const limits = halved(policy?.limits ?? DEFAULT_LIMITS);
+  return {
+    ...repository,
+    idle: Math.min(idle, FORK_IDLE),
+    ttl: Math.min(ttl, FORK_TTL),
+    // What an admin granted to code of their own is not granted to strangers'.
+    policy: { keys: {}, capabilities: [], limits },
+  };
+}
+
+function halved(limits: Limits): Limits {
+  const half = ({ usual, most }: { readonly usual: number; readonly most: number }, least: number) => ({
+    usual: Math.max(least, usual / 2),
+    most: Math.max(least, most / 2),
+  });
+  const whole = (bounds: Limits['memory'], least: number) => {
+    const { usual, most } = half(bounds, least);
+    return { usual: Math.floor(usual), most: Math.floor(most) };
+  };
+  return {
+    ...limits,
+    memory: whole(limits.memory, LEAST_MEMORY),
+    cpus: half(limits.cpus, LEAST_CPUS),
+    pids: whole(limits.pids, LEAST_PIDS),
+    shm: Math.floor(limits.shm / 2),
+    tmpfs: Math.floor(limits.tmpfs / 2),
+    fileSize: Math.floor(limits.fileSize / 2),
+  };
+}
+
+/** With less, next to nothing starts. */
+const LEAST_MEMORY = 32 * 1024 * 1024;
+const LEAST_CPUS = 0.05;
+const LEAST_PIDS = 16;
 
 /**
  * Which commit a comment approves: exactly the head that the pull request had when it was written.

@@ -38,6 +38,25 @@ export function branchName(text: string): Branch {
   return text as Branch;
 }
 
+/**
+ * What stands for a branch where code comes from a fork: git allows no `~` in a branch's name, so no branch is ever called so.
+ * @param pullRequest its number in the repository that it is to be merged into
+ */
+export function forkBranch(pullRequest: number): Branch {
+  return `pull~${pullRequest}` as Branch;
+}
+
+/** The number of the fork's pull request; undefined for a branch of the repository itself. */
+export function forkNumber(branch: Branch): number | undefined {
+  const digits = /^pull~([1-9][0-9]{0,14})$/.exec(branch)?.[1];
+  return digits === undefined ? undefined : Number(digits);
+}
+
+/** What a preview is of, as Treehouse wrote it earlier: a branch's name, or what stands for one. @throws as {@link branchName}. */
+export function previewBranch(text: string): Branch {
+  return forkNumber(text as Branch) === undefined ? branchName(text) : (text as Branch);
+}
+
 function branchFault(text: string): string | undefined {
   if (text === '' || text === '@') return 'it has no name';
   if (Buffer.byteLength(text) > 255) return 'it is longer than 255 bytes';

@@ -1,8 +1,9 @@
 /** The timer of previews that nobody uses: it warns, and then they go. */
 import { age } from '../domain/duration.ts';
-import type { PreviewId } from '../domain/names.ts';
+import { FORK_TTL, settingsFor } from '../domain/forks.ts';
+import { forkNumber, type PreviewId } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
-import { knownHead } from '../domain/preview.ts';
+import { knownHead, type PreviewRecord } from '../domain/preview.ts';
 import { type Ageing, ageing } from '../domain/ttl.ts';
 import { lastVisits } from '../domain/visits.ts';
 import type { Logger } from '../log.ts';
@@ -26,18 +27,22 @@ const MOST_MS = 60_000;
 /** Looks until `stop`; a look costs nothing where no repository has a time to live. */
 export function startExpiring(options: ExpireOptions): { stop(): Promise<void> } {
   const { gateway, store, pins, hints, clock, log } = options;
-  const ttls = () => new Map(options.repositories().map((one) => [one.name, one.ttl]));
+  const ttls = () => options.repositories().map((one) => one.ttl);
   const since = clock.now();
   /** Whether a preview may still say that it goes. */
   let isOwed = true;
 
   async function look(): Promise<number | undefined> {
-    const times = ttls();
-    const shortest = shortestOf(times.values());
+    const forks = (await store.records()).some((one) => forkNumber(one.branch) !== undefined) ? [FORK_TTL] : [];
+    const shortest = shortestOf([...ttls(), ...forks]);
     // Who waits for its end hears that there is none any more.
     if (shortest === undefined && !isOwed) return undefined;
     isOwed = shortest !== undefined;
-    const ttlOf = (one: { readonly repository: Repository['name'] }) => times.get(one.repository);
+    const given = new Map(options.repositories().map((one) => [one.name, one]));
+    const ttlOf = ({ repository, branch }: Pick<PreviewRecord, 'repository' | 'branch'>) => {
+      const known = given.get(repository);
+      return known && settingsFor(known, branch).ttl;
+    };
     const [routes, visits, records, uses, pinned] = await Promise.all([
       gateway.routes(),
       gateway.visits(),
@@ -76,6 +81,6 @@ export function startExpiring(options: ExpireOptions): { stop(): Promise<void> }
 
   return lookAgainAndAgain({
     ...{ look, log, share: 1 / 10, pause: [LEAST_MS, MOST_MS], failing: 'unused previews are not looked for' },
-    first: shortestOf(ttls().values()),
+    first: shortestOf(ttls()),
   });
 }

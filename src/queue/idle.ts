@@ -1,5 +1,6 @@
 /** The timer of sleep: what nobody visited for long enough is asked to rest. */
-import type { BuildId } from '../domain/names.ts';
+import { FORK_IDLE, settingsFor } from '../domain/forks.ts';
+import { type BuildId, forkNumber } from '../domain/names.ts';
 import type { Clock, Gateway, Hints, Pins, Repository, Store } from '../domain/ports.ts';
 import type { PreviewRecord } from '../domain/preview.ts';
 import { idlePreviews, soonestIdle } from '../domain/rest.ts';
@@ -27,18 +28,20 @@ const MOST_MS = 30_000;
 /** Looks until `stop`. */
 export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
   const { gateway, store, pins, hints, clock, log } = options;
-  const usual = () => new Map(options.repositories().map((one) => [one.name, one.idle]));
+  const usual = () => options.repositories().map((one) => one.idle);
   const since = clock.now();
 
   /** @returns the shortest time that any preview has; undefined where none has one. */
   async function look(): Promise<number | undefined> {
     const asked = await options.asked();
-    const times = usual();
-    const shortest = shortestOf([...times.values(), ...asked.values()]);
+    const forks = (await store.records()).some((one) => forkNumber(one.branch) !== undefined) ? [FORK_IDLE] : [];
+    const shortest = shortestOf([...usual(), ...forks, ...asked.values()]);
     if (shortest === undefined) return undefined;
-    await putToRest(({ repository, serving }) =>
-      soonestIdle(times.get(repository), serving && asked.get(serving.build)),
-    );
+    const given = new Map(options.repositories().map((one) => [one.name, one]));
+    await putToRest(({ repository, branch, serving }) => {
+      const known = given.get(repository);
+      return soonestIdle(known && settingsFor(known, branch).idle, serving && asked.get(serving.build));
+    });
     return shortest;
   }
 
@@ -62,6 +65,6 @@ export function startIdling(options: IdleOptions): { stop(): Promise<void> } {
 
   return lookAgainAndAgain({
     ...{ look, log, share: 1 / 4, pause: [LEAST_MS, MOST_MS], failing: 'idle previews are not looked for' },
-    first: shortestOf(usual().values()),
+    first: shortestOf(usual()),
   });
 }

@@ -1,6 +1,6 @@
 /** The one comment that a pull request has of its preview: where it is, or why there is none, and what to do with it. Pure. */
 import { STAGES } from '../domain/events.ts';
-import { type PreviewId, shortCommit } from '../domain/names.ts';
+import { forkNumber, type PreviewId, shortCommit } from '../domain/names.ts';
 import type { Note } from '../domain/notes.ts';
 import type { Attempt, PreviewRecord } from '../domain/preview.ts';
 import { waitText } from '../domain/waiting.ts';
@@ -34,7 +34,7 @@ export function withNote(body: string, note: Note | undefined): string {
 
 /** The whole of it. Of a preview that is being removed nothing is said but what became of it. */
 export function commentOf(record: PreviewRecord, known: Known): string {
-  const parts = record.state === 'removed' ? removedParts(record) : livingParts(record, known);
+  const parts = record.state === 'removed' ? removedParts(record, known) : livingParts(record, known);
   return [markerOf(record.id), ...parts.filter((one) => one !== '')].join('\n\n');
 }
 
@@ -43,6 +43,7 @@ function livingParts(record: PreviewRecord, known: Known): readonly string[] {
     `### ${headline(record)}`,
     places(record),
     story(record),
+    approval(record, known),
     failure(record, known),
     built(record, known),
     signIn(record),
@@ -181,12 +182,25 @@ function links(record: PreviewRecord, known: Known): string {
   return page === undefined ? '' : `[The whole log](${page})`;
 }
 
-function removedParts({ reason, changedAt, attempt, spent }: PreviewRecord): readonly string[] {
+/** Of a fork's head that nobody approved yet: what to do about it. */
+function approval({ branch, serving, attempt, wait }: PreviewRecord, { pullRequests }: Known): string {
+  const number = forkNumber(branch);
+  const head = pullRequests.find((one) => one.open && one.number === number)?.head;
+  if (head === undefined || [serving?.commit, attempt?.commit, wait?.commit].includes(head)) return '';
+  return [
+    `${shortCommit(head)} comes from a fork, and nothing of it is run before it is approved. Somebody who may write to this`,
+    `repository looks at it, and says:\n\n${fence([`/preview approve ${head}`])}`,
+  ].join(' ');
+}
+
+function removedParts(record: PreviewRecord, known: Known): readonly string[] {
+  const { reason, changedAt, attempt, spent } = record;
   // One that was left out from the beginning was never there, and one whose history was lost may have been.
   const wasThere = attempt !== undefined || (spent?.awake ?? 0) > 0;
   return [
     `### ${wasThere ? 'Preview: removed' : 'No preview'}`,
     `${wasThere ? 'Removed' : 'None since'} ${moment(changedAt)}: ${code(reason, 1_000)}`,
+    approval(record, known),
   ];
 }
 

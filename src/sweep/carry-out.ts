@@ -5,7 +5,7 @@ import { messageOf, TreehouseError } from '../errors.ts';
 import { previewOf } from './decide.ts';
 import type { SweepDeps } from './deps.ts';
 import { grouped } from './grouped.ts';
-import { readHeads } from './observe.ts';
+import { readForks, readHeads } from './observe.ts';
 import { branchKey, couldBeOf, standings } from './standing.ts';
 
 /** Seconds for a container to end by itself; its preview is gone, so there is little to save. */
@@ -90,7 +90,8 @@ async function whyNot(
     }),
   );
   const [aside, paths] = await Promise.all([deps.store.allAside(), deps.store.allPaths()]);
-  const now = standings([{ repository, heads: new Map(found) }], { pullRequests: new Map(facts), aside, paths });
+  const known = { pullRequests: new Map(facts), aside, paths, forks: await readForks(deps, [repository]) };
+  const now = standings([{ repository, heads: new Map(found) }], known);
   return group.some((one) => now.of(one.thing.owner).kind !== 'absent') ? 'it is wanted again' : undefined;
 }
 

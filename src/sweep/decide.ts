@@ -1,8 +1,9 @@
 /** What a sweep does with what it saw: previews to look at, and things that belong to none. Pure, so that a dry run tells the truth. */
 import { type SetAside, settled } from '../domain/desired.ts';
 import { driftOf, staleBuild } from '../domain/drift.ts';
+import type { KnownForks } from '../domain/forks.ts';
 import { liveBuild } from '../domain/live.ts';
-import { type PreviewId, previewId } from '../domain/names.ts';
+import { type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
@@ -17,6 +18,7 @@ export interface Seen {
   readonly pullRequests: PullRequests;
   readonly aside: ReadonlyMap<PreviewId, SetAside>;
   readonly paths: ReadonlyMap<PreviewId, PathsVerdict>;
+  readonly forks: ReadonlyMap<RepositoryName, KnownForks>;
   readonly records: readonly PreviewRecord[];
   readonly stacks: ReadonlyMap<PreviewId, ObservedStack>;
   readonly routes: readonly Route[];

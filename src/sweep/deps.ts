@@ -1,4 +1,5 @@
 /** What a sweep is given. */
+import type { Forks } from '../domain/forks.ts';
 import type { Branch, Commit, PreviewId } from '../domain/names.ts';
 import type { Engine, Gateway, Git, Hints, Repository, Store } from '../domain/ports.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
@@ -10,6 +11,7 @@ export interface SweepDeps {
   repositories(): readonly Repository[];
   readonly git: Pick<Git, 'branches'>;
   readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'allAside' | 'allPaths'>;
+  readonly forks: Pick<Forks, 'all' | 'approvals'>;
   readonly engine: Pick<
     Engine,
     'stop' | 'removeContainer' | 'removeNetwork' | 'removeVolume' | 'removeImage' | 'image'

@@ -1,5 +1,6 @@
 /** Reads the whole world once: every remote's branches, all that is Treehouse's, and what is known of it. */
-import type { Branch, Commit, PreviewId } from '../domain/names.ts';
+import type { KnownForks } from '../domain/forks.ts';
+import type { Branch, Commit, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Repository, Route } from '../domain/ports.ts';
 import type { Place, Thing } from '../domain/sweep.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -51,14 +52,27 @@ export async function observeAll(
 
 /** What should be, and from what that is known. */
 async function readWanted(deps: SweepDeps, signal: AbortSignal) {
-  const [repositories, pullRequests, aside, paths] = await Promise.all([
+  const [repositories, pullRequests, aside, paths, forks] = await Promise.all([
     batches(deps.repositories(), (one) => readHeads(deps, one, signal)),
     deps.allPullRequests(),
     deps.store.allAside(),
     deps.store.allPaths(),
+    readForks(deps, deps.repositories()),
   ]);
-  const known = { pullRequests, aside, paths };
+  const known = { pullRequests, aside, paths, forks };
   return { repositories, ...known, should: standings(repositories, known) };
+}
+
+/** What was heard of the forks of each. */
+export async function readForks(
+  { forks }: Pick<SweepDeps, 'forks'>,
+  repositories: readonly Repository[],
+): Promise<ReadonlyMap<RepositoryName, KnownForks>> {
+  const all = await batches(repositories, async ({ name }) => {
+    const [facts, approvals] = await Promise.all([forks.all(name), forks.approvals(name)]);
+    return [name, { facts, approvals }] as const;
+  });
+  return new Map(all);
 }
 
 /** The branches of a remote, or why they are not known. */

@@ -1,6 +1,15 @@
 /** Which previews should be, from the branches of every repository and what was heard of their pull requests. Pure. */
 import { BRANCH_DELETED, type Desired, desiredState, excludedBecause, type SetAside } from '../domain/desired.ts';
-import { type Branch, type Commit, type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
+import { desiredFork, type KnownForks } from '../domain/forks.ts';
+import {
+  type Branch,
+  type Commit,
+  forkBranch,
+  forkNumber,
+  type PreviewId,
+  previewId,
+  type RepositoryName,
+} from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
@@ -47,6 +56,7 @@ export interface KnownOfBranches {
   readonly pullRequests: PullRequests;
   readonly aside: ReadonlyMap<PreviewId, SetAside>;
   readonly paths: ReadonlyMap<PreviewId, PathsVerdict>;
+  readonly forks: ReadonlyMap<RepositoryName, KnownForks>;
 }
 
 /** Neither part can hold a colon. */
@@ -54,12 +64,13 @@ export function branchKey(repository: RepositoryName, branch: Branch): string {
   return `${repository}:${branch}`;
 }
 
+const NO_FORKS: KnownForks = { facts: [], approvals: [] };
 const WANTED: Standing = { kind: 'wanted' };
 const UNKNOWN: Standing = { kind: 'unknown' };
 
 export function standings(
   repositories: readonly RepositoryState[],
-  { pullRequests, aside, paths }: KnownOfBranches,
+  { pullRequests, aside, paths, forks }: KnownOfBranches,
 ): Standings {
   const byName = new Map(repositories.map((one) => [one.repository.name, one]));
   const unread = repositories.filter((one) => 'unread' in one.heads);
@@ -80,10 +91,22 @@ export function standings(
         selection: repository.selection,
         verdict: paths.get(key.id),
       });
-      if (desired.kind === 'present') wanted.set(key.id, { key, commit: desired.commit });
-      else if (desired.kind === 'as-is') asIs.set(key.id, { key, desired });
-      else causes.set(key.id, desired.cause);
+      note(key, desired);
     }
+    const { facts, approvals } = forks.get(repository.name) ?? NO_FORKS;
+    for (const fact of facts) {
+      const branch = forkBranch(fact.number);
+      const key: PreviewKey = { id: previewId(repository.slug, branch), repository: repository.name, branch };
+      // What the head really is, is asked before it is built.
+      const known = { fact, head: fact.head, approvals, selection: repository.selection, aside: aside.get(key.id) };
+      note(key, desiredFork(known));
+    }
+  }
+
+  function note(key: PreviewKey, desired: Desired): void {
+    if (desired.kind === 'present') wanted.set(key.id, { key, commit: desired.commit });
+    else if (desired.kind === 'as-is') asIs.set(key.id, { key, desired });
+    else causes.set(key.id, desired.cause);
   }
 
   function ofPreview(id: PreviewId, key: PreviewKey | undefined): Standing {
@@ -97,6 +120,8 @@ export function standings(
     } else if (unread.some((one) => couldBeOf(one.repository, id))) {
       return UNKNOWN;
     }
+    // Of a fork that nothing was heard of, Redis may have been wiped.
+    if (key && forkNumber(key.branch) !== undefined && !causes.has(id)) return UNKNOWN;
     const cause = causes.get(id) ?? (key ? BRANCH_DELETED : 'no branch has a preview of this name');
     return { kind: 'absent', cause };
   }
@@ -105,7 +130,15 @@ export function standings(
     const state = byName.get(name);
     if (!state) return notConfigured(name);
     if ('unread' in state.heads) return UNKNOWN;
+    const number = forkNumber(branch);
+    if (number !== undefined) return ofFork(name, number);
     return state.heads.has(branch) ? WANTED : { kind: 'absent', cause: BRANCH_DELETED };
+  }
+
+  function ofFork(name: RepositoryName, number: number): Standing {
+    const fact = forks.get(name)?.facts.find((one) => one.number === number);
+    if (!fact) return UNKNOWN;
+    return fact.open ? WANTED : { kind: 'absent', cause: `pull request #${number} was closed` };
   }
 
   return {

@@ -14,10 +14,10 @@ export interface InterpretedHint {
   readonly pullRequest?: PullRequestFact;
 }
 
-/** A fork's pull request, which has no preview yet. */
+/** A fork's pull request, whose preview waits for an approval. */
 export interface InterpretedFork {
   readonly kind: 'fork';
-  readonly repository: Repository;
+  readonly key: PreviewKey;
   readonly fact: ForkFact;
   readonly cause: string;
 }

@@ -1,7 +1,7 @@
 /** What a `pull_request` event means: a fact about a branch and a look at its preview, or a fact about a fork. Pure. */
 import { z } from 'zod';
 import { forkState } from '../domain/forks.ts';
-import { type Branch, branchName, commitId } from '../domain/names.ts';
+import { type Branch, branchName, commitId, forkBranch, previewId } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
 import { judge } from '../domain/selection.ts';
@@ -56,27 +56,30 @@ export function ofPullRequest(payload: unknown, known: Repository): Interpretati
     if (!did) return ignored(`the action ${quote(read.action)} on a pull request changes nothing of a preview`);
     return reading(pullRequest, payload, (whole) => {
       const { number, head } = whole.pull_request;
-      if (!head.repo) return ignored(`pull request #${number} comes from a repository that is gone`);
       const fact = factIn(whole);
       const cause = `pull request #${number} ${did(whole)}`;
-      const isOwn = head.repo.full_name.toLowerCase() === known.name.toLowerCase();
+      const from = head.repo?.full_name;
+      const isOwn = from?.toLowerCase() === known.name.toLowerCase();
       return isOwn
         ? hint(known, head.ref, () => withSelection(cause, fact, known), fact)
-        : ofFork(known, fact, { repository: head.repo.full_name, branch: head.ref });
+        : ofFork(known, fact, { repository: from, branch: head.ref });
     });
   });
 }
 
-/** No code of it is run, whatever its branch is called: it is known, and waits. */
+/** No code of it is run before somebody approved it, whatever its branch is called. */
 function ofFork(
   known: Repository,
   fact: PullRequestFact,
-  fork: { repository: string; branch: string },
+  { repository, branch: ref }: { repository: string | undefined; branch: string },
 ): Interpretation {
+  const fork = { repository: repository ?? 'a repository that is gone', branch: ref };
   const whole = { ...fact, fork, headSince: fact.updatedAt };
   const { why } = { why: 'approved', ...forkState(whole, [], known.selection) };
-  const cause = `pull request #${fact.number} comes from the fork ${quote(fork.repository)}: ${why}`;
-  return { kind: 'fork', repository: known, fact: whole, cause };
+  const cause = `pull request #${fact.number} comes from ${repository === undefined ? 'a fork that is gone' : `the fork ${quote(repository)}`}: ${why}`;
+  const branch = forkBranch(fact.number);
+  const key = { id: previewId(known.slug, branch), repository: known.name, branch };
+  return { kind: 'fork', key, fact: whole, cause };
 }
 
 /** What is left out is looked at too: it may be there. */

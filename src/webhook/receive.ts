@@ -98,7 +98,7 @@ export function webhookRouter(deps: ReceiverDeps): Router {
         const refused = await enqueue(meaning, deps, limits.enqueueMs);
         if (refused !== undefined) return { ...ignored(refused), ...said };
         const { cause } = meaning;
-        if (meaning.kind !== 'hint') {
+        if (meaning.kind === 'command') {
           return { status: 202, body: { noted: cause }, outcome: 'noted', reason: cause, ...said };
         }
         return { status: 202, body: { hinted: [meaning.key.id], cause }, outcome: 'hinted', reason: cause, ...said };
@@ -225,8 +225,9 @@ async function enqueue(
 ): Promise<string | undefined> {
   const work = async () => {
     if (heard.kind === 'command') return deps.commands?.take(heard.order);
-    if (heard.kind === 'fork') return deps.forks.note(heard.repository.name, heard.fact);
-    const { key, pullRequest } = heard;
+    const { key } = heard;
+    const pullRequest = heard.kind === 'fork' ? heard.fact : heard.pullRequest;
+    if (heard.kind === 'fork') await deps.forks.note(key.repository, heard.fact);
     await deps.store.know(key);
     if (pullRequest) await deps.store.notePullRequest(key.repository, key.branch, pullRequest);
     await deps.hints.hint(key.id);

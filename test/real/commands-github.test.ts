@@ -26,6 +26,8 @@ async function approval(stage: Stage, author: string) {
   const unasked = {} as unknown as CommandDeps;
   const deps: CommandDeps = {
     ...{ ...unasked, forge: stage.forge, clock: { now: () => 0 }, repositories: () => [ACME] },
+    store: { know: async () => undefined, notePullRequest: async () => undefined } as unknown as CommandDeps['store'],
+    hints: { hint: async () => undefined },
     forks: {
       note: async () => undefined,
       all: async () => [],

@@ -39,6 +39,7 @@ export function seen(more: Partial<Seen>): Seen {
     pullRequests: new Map(),
     aside: new Map(),
     paths: new Map(),
+    forks: new Map(),
     records: [],
     stacks: new Map(),
     routes: [],

@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 import push from '@octokit/webhooks-examples/api.github.com/index.json' with { type: 'json' };
 import { readConfig } from '../../src/config.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
-import { branchName, type PreviewId, previewId, repositoryName, repositorySlug } from '../../src/domain/names.ts';
+import { type PreviewId, previewBranch, previewId, repositoryName, repositorySlug } from '../../src/domain/names.ts';
 import type { PreviewRecord } from '../../src/domain/preview.ts';
 import { createLogger } from '../../src/log.ts';
 import { startTreehouse, type Treehouse } from '../../src/main.ts';
@@ -36,6 +36,8 @@ export interface World {
   /** A signed push, as GitHub sends it after `git push`. */
   pushed(repository: string, branch: string, options?: { deleted?: boolean; after?: string }): Promise<number>;
   pullRequest(repository: string, branch: string, options: PullRequestOptions): Promise<number>;
+  /** A signed delivery of a comment that is `comment` on the forge. */
+  commented(repository: string, pull: number, comment: number, by: string, body: string): Promise<number>;
   record(id: PreviewId): Promise<PreviewRecord | undefined>;
   /** Waits until the newest build of the preview has ended, and says how. */
   ended(id: PreviewId, commit: string): Promise<PreviewRecord>;
@@ -114,7 +116,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     gatewayPort: config.gatewayPort,
     domain: config.domain,
     events,
-    idOf: (repository, branch) => previewId(repositorySlug(repositoryName(repository)), branchName(branch)),
+    idOf: (repository, branch) => previewId(repositorySlug(repositoryName(repository)), previewBranch(branch)),
     visit: (label, where = '/', headers = {}) =>
       visit(config.gatewayPort, { path: where, headers: { host: `${label}.${config.domain}`, ...headers } }),
     async pushed(repository, branch, { deleted = false, after = 'f'.repeat(40) } = {}) {
@@ -153,6 +155,16 @@ export async function startWorld(options: WorldOptions): Promise<World> {
         sender: { login: 'ada' },
       };
       return (await deliver(url, signed('pull_request', payload))).status;
+    },
+    async commented(repository, pull, comment, by, body) {
+      const payload = {
+        action: 'created',
+        issue: { number: pull, pull_request: {} },
+        comment: { id: comment, body, created_at: new Date().toISOString(), user: { login: by, type: 'User' } },
+        repository: repositoryOf(repository),
+        sender: { login: by },
+      };
+      return (await deliver(url, signed('issue_comment', payload))).status;
     },
     record: (id) => treehouse.store.record(id),
     async ended(id, commit) {

@@ -6,7 +6,7 @@ import type { CommandDeps } from '../../src/commands/deps.ts';
 import { type CommandOrder, commandIn } from '../../src/domain/comment-commands.ts';
 import type { ForgePermission, OpenPullRequest } from '../../src/domain/forge.ts';
 import { type Approval, type ForkFact, forkState, laterFork } from '../../src/domain/forks.ts';
-import { branchName, commitId, repositoryName } from '../../src/domain/names.ts';
+import { branchName, commitId, forkBranch, previewId, repositoryName } from '../../src/domain/names.ts';
 import type { Note } from '../../src/domain/notes.ts';
 import type { Repository } from '../../src/domain/ports.ts';
 import { newRecord, type PreviewRecord } from '../../src/domain/preview.ts';
@@ -59,8 +59,8 @@ function world(given: Given = {}) {
   const facts: PullRequestFact[] = [];
   const forks = new Map((given.forks ?? []).map((one) => [one.number, one]));
   const record: PreviewRecord = { ...newRecord(TOPIC, 0), ...given.record };
-  const say = (what: string) => async (id: unknown) =>
-    void done.push(`${what} ${typeof id === 'string' ? id : TOPIC.id}`);
+  const say = (what: string) => async (of: string | { readonly id: string }) =>
+    void done.push(`${what} ${typeof of === 'string' ? of : of.id}`);
   const state = { open: given.open ?? [pullRequest(5)], isAway: false };
   const deps: CommandDeps = {
     forge: {
@@ -258,6 +258,8 @@ describe('a command', () => {
   });
 });
 
+const FORKED = previewId(SHOP.slug, forkBranch(7));
+
 describe('an approval', () => {
   const ask = (body: string, given: Given = {}, more: Partial<CommandOrder> = {}) => {
     const made = world({ ...ADA, open: [fromFork()], forks: [heardOf(HEAD, BEFORE)], ...given });
@@ -265,10 +267,11 @@ describe('an approval', () => {
   };
 
   it('is of exactly the head that the pull request had', async () => {
-    const { approvals, reactions, trail, forks } = await ask('/preview approve');
+    const { approvals, reactions, trail, forks, done } = await ask('/preview approve');
     expect(approvals).toEqual([{ pullRequest: 7, commit: HEAD, by: 'ada', at: WRITTEN }]);
     expect(reactions).toEqual(['9 eyes', '9 +1']);
-    expect(trail).toMatchObject([{ act: 'approve', to: 'acme/shop#7', command: [HEAD], status: 202 }]);
+    expect(trail).toMatchObject([{ act: 'approve', to: FORKED, command: [HEAD], status: 202 }]);
+    expect(done).toEqual([`know ${FORKED}`, `hint ${FORKED}`]);
     const fact = forks.get(7);
     expect(fact && forkState(fact, approvals, undefined).kind).toBe('approved');
   });
@@ -332,10 +335,14 @@ describe('an approval', () => {
     expect(approvals).toMatchObject([{ commit: HEAD }]);
   });
 
-  it('is all that a fork can be asked', async () => {
-    const { done, notes } = await ask('/preview up');
-    expect(done).toEqual([]);
-    expect(notes[0]?.text).toBe('This pull request comes from a fork: waiting for approval of aaaaaaaaaaaa.');
+  it('comes before all else that a fork can be asked', async () => {
+    const made = await ask('/preview redeploy');
+    expect(made.done).toEqual([`know ${FORKED}`]);
+    expect(made.notes[0]?.text).toBe('This pull request comes from a fork: waiting for approval of aaaaaaaaaaaa.');
+    await made.say('/preview approve', { pullRequest: 7 });
+    await made.say('/preview redeploy', { pullRequest: 7 });
+    expect(made.done.slice(-3)).toEqual([`know ${FORKED}`, `redeploy ${TOPIC.id}`, `hint ${TOPIC.id}`]);
+    expect(made.reactions.at(-1)).toBe('9 rocket');
   });
 });
 

@@ -1,9 +1,23 @@
 /** Pull requests from forks: nothing of them is approved but the one commit that somebody looked at. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Approval, approvedCommit, type ForkFact, forkState, laterFork } from '../../src/domain/forks.ts';
-import { commitId } from '../../src/domain/names.ts';
+import { settled } from '../../src/domain/desired.ts';
+import {
+  type Approval,
+  approvedCommit,
+  desiredFork,
+  FORK_IDLE,
+  FORK_TTL,
+  type ForkFact,
+  forkState,
+  laterFork,
+  settingsFor,
+} from '../../src/domain/forks.ts';
+import { DEFAULT_LIMITS } from '../../src/domain/isolation.ts';
+import { branchName, commitId, forkBranch, forkNumber, previewBranch, previewId } from '../../src/domain/names.ts';
 import { EVERY_BRANCH } from '../../src/domain/selection.ts';
+import { standings } from '../../src/sweep/standing.ts';
+import { heads, SHOP } from '../support/sweep-world.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => commitId(digit.repeat(40))) as [never, never, never];
 
@@ -91,6 +105,95 @@ describe('what a comment approves', () => {
   ])('%s', (_what, comment, one, expected) => {
     expect(approvedCommit(comment, A, one)).toEqual(expected);
   });
+});
+
+describe('what should run of a fork', () => {
+  const wanted = (more: Partial<Parameters<typeof desiredFork>[0]> = {}) =>
+    desiredFork({
+      ...{ fact: fact(), head: A, approvals: [approval(A)], selection: undefined, aside: undefined },
+      ...more,
+    });
+
+  it('is the head that was approved', () => expect(wanted()).toEqual({ kind: 'present', commit: A }));
+
+  it('is what is at the forge, whatever was heard: what came there unheard waits', () => {
+    expect(wanted({ head: B })).toEqual({ kind: 'as-is', cause: 'waiting for approval of bbbbbbbbbbbb' });
+  });
+
+  it('is what serves while a newer one waits, and never that one, though somebody asks for a build', () => {
+    const desired = wanted({ fact: fact({ head: B }), head: B });
+    const because = 'waiting for approval of bbbbbbbbbbbb: it stays as it is';
+    for (const isAsked of [false, true]) {
+      expect(settled(desired, { serving: A, isAsked })).toEqual({ kind: 'present', commit: A, because });
+      expect(settled(desired, { serving: undefined, isAsked })).toMatchObject({ kind: 'absent' });
+    }
+  });
+
+  it.each<[string, Parameters<typeof wanted>[0], string]>([
+    ['nothing once it is closed', { fact: fact({ open: false }) }, 'pull request #7 was closed'],
+    ['nothing where its code is gone', { head: undefined }, 'the code of pull request #7 is gone'],
+    [
+      'nothing where its preview was taken down',
+      { aside: { commit: A, cause: 'ada took it down' } },
+      'ada took it down',
+    ],
+  ])('is %s', (_what, more, cause) => expect(wanted(more)).toEqual({ kind: 'absent', cause }));
+
+  it('is seen by a sweep as by a build', () => {
+    const [two, ten] = [2, 10].map((number) => fact({ number })) as [ForkFact, ForkFact];
+    const closed = fact({ number: 3, open: false });
+    const {
+      wanted: all,
+      asIs,
+      of,
+    } = standings([{ repository: SHOP, heads: heads('main') }], {
+      ...{ pullRequests: new Map(), aside: new Map(), paths: new Map() },
+      forks: new Map([[SHOP.name, { facts: [two, closed, ten], approvals: [approval(A, 2)] }]]),
+    });
+    const id = (number: number) => previewId(SHOP.slug, forkBranch(number));
+    const owner = (number: number) => {
+      const key = { id: id(number), repository: SHOP.name, branch: forkBranch(number) };
+      return [of({ kind: 'preview', id: key.id, key }).kind, of({ kind: 'branch', ...key }).kind];
+    };
+    expect([...all.keys()]).toEqual(['main--shop', id(2)]);
+    expect([...asIs.keys()]).toEqual([id(10)]);
+    expect(owner(2)).toEqual(['wanted', 'wanted']);
+    expect(owner(3)).toEqual(['absent', 'absent']);
+    expect(owner(10)).toEqual(['unknown', 'wanted']);
+    // Of one that was never heard of, Redis may have been wiped.
+    expect(owner(4)).toEqual(['unknown', 'unknown']);
+  });
+});
+
+describe('a fork is given', () => {
+  const admin = { ...SHOP, idle: 3_600_000, policy: { keys: {}, capabilities: ['NET_ADMIN'], limits: DEFAULT_LIMITS } };
+
+  it('half of what others have, less time, and nothing that an admin granted', () => {
+    const { idle, ttl, policy, ...rest } = settingsFor(admin, forkBranch(7));
+    expect({ idle, ttl }).toEqual({ idle: FORK_IDLE, ttl: FORK_TTL });
+    expect(policy?.capabilities).toEqual([]);
+    for (const what of ['memory', 'cpus', 'pids'] as const) {
+      expect(policy?.limits[what].most).toBe(DEFAULT_LIMITS[what].most / 2);
+    }
+    expect(rest).toMatchObject({ name: SHOP.name, branches: SHOP.branches });
+    expect(settingsFor({ ...admin, idle: 1_000, ttl: 2_000 }, forkBranch(7))).toMatchObject({
+      idle: 1_000,
+      ttl: 2_000,
+    });
+  });
+
+  it('and a branch what the admin says', () => expect(settingsFor(admin, branchName('pull-7'))).toBe(admin));
+});
+
+it('no branch can be called as a fork is', () => {
+  expect(forkNumber(forkBranch(12))).toBe(12);
+  expect(previewBranch('pull~12')).toBe(forkBranch(12));
+  expect(() => branchName('pull~12')).toThrow('git allows no');
+  for (const text of ['pull~', 'pull~0', 'pull~x', 'pull~1/a', 'a/pull~1', 'pull~-1']) {
+    expect(() => previewBranch(text)).toThrow('git allows no');
+  }
+  const ids = ['pull-12', 'pull/12', 'pull_12'].map((text) => previewId('shop', branchName(text)));
+  expect(new Set([...ids, previewId('shop', forkBranch(12))]).size).toBe(4);
 });
 
 it('since when a head was there is never said to be before it was, in whatever order that is heard', () => {

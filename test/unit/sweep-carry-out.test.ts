@@ -32,6 +32,7 @@ function world(more: Partial<SweepDeps> = {}) {
         return branches.now;
       },
     },
+    forks: { all: async () => [], approvals: async () => [] },
     store: {
       records: async () => [],
       know: async (key) => void done.push(`know ${key.id}`),
