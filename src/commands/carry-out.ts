@@ -27,7 +27,10 @@ export async function carryOut(
   const found = deps.repositories().find((one) => one.name === order.repository);
   if (!found) return undefined;
   const repository: Repository = found;
-  const react = (reaction: Reaction) => deps.forge.react(repository.name, order.comment, reaction, signal);
+  const { comment } = order;
+  // There is no sign under a label; what came of it is in Treehouse's own comment.
+  const react = async (reaction: Reaction) =>
+    comment === undefined ? undefined : deps.forge.react(repository.name, comment, reaction, signal);
   const answer = before ?? (await decided());
   if (answer.note) {
     const { login: by } = order.author;

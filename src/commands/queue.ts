@@ -16,6 +16,10 @@ const TRIES = { attempts: 9, backoff: { type: 'exponential', delay: 5_000 } };
 /** For which a comment that is delivered again is known. */
 const KEPT = { age: 14 * 86_400, count: 2_000 };
 
+function idOf({ comment, repository, pullRequest, at }: CommandOrder): string {
+  return comment === undefined ? `label-${repository}-${pullRequest}-${at}` : `comment-${comment}`;
+}
+
 export function openCommands(options: CommandQueueOptions): CommandOrders & { close(): Promise<void> } {
   const { queue, close } = openQueue<CommandOrder>({
     ...{ redis: options.redis, prefix: options.prefix ?? DEFAULT_PREFIX, name: COMMANDS },
@@ -24,7 +28,7 @@ export function openCommands(options: CommandQueueOptions): CommandOrders & { cl
 
   async function add(order: CommandOrder): Promise<void> {
     // Of one id there is one job, also once it is done.
-    await (await queue()).add(order.command.name, order, { jobId: `comment-${order.comment}` });
+    await (await queue()).add(order.command.name, order, { jobId: idOf(order) });
   }
 
   return {

@@ -61,6 +61,7 @@ export function resolveRepositories(
           url: absolute(one.url ?? `https://github.com/${name}.git`, cwd),
           branches: Object.freeze([...one.branches]),
           ...(one.selection ? { selection: Object.freeze(one.selection) } : {}),
+          ...(one.approvalLabel === undefined ? {} : { approvalLabel: one.approvalLabel }),
           ...(one.images ? { images: Object.freeze(one.images) } : {}),
           ...(one.scan ? { scan: Object.freeze(one.scan) } : {}),
           ...(one.access ? { access: Object.freeze(one.access) } : {}),

@@ -39,6 +39,7 @@ export const repositorySchema = z.preprocess(
       url: z.string().min(1).optional(),
       branches: z.array(z.string().min(1).max(255)).min(1).default(['*']),
       ...selectionFields,
+      approvalLabel: z.string().min(1).max(50).optional(),
       images: imageRulesSchema.optional(),
       scan: scanSchema.optional(),
       access: accessSchema.optional(),
@@ -77,7 +78,10 @@ export interface PreviewSettings {
 }
 
 /** What the configuration says of one repository, before defaults. */
-export type Listed = Pick<Repository, 'branches' | 'selection' | 'images' | 'scan' | 'access' | 'policy'> & {
+export type Listed = Pick<
+  Repository,
+  'branches' | 'selection' | 'approvalLabel' | 'images' | 'scan' | 'access' | 'policy'
+> & {
   readonly url?: string | undefined;
   readonly previews?: PreviewSettings;
 };

@@ -15,15 +15,15 @@ export type Command =
   | { readonly name: 'approve'; readonly commit: string | undefined }
   | { readonly name: 'unclear'; readonly why: string };
 
-/** One command of one comment. Who may is asked when it is carried out. */
+/** One command of one comment, or an approval by a label. Who may is asked when it is carried out. */
 export interface CommandOrder {
   readonly repository: RepositoryName;
   readonly pullRequest: number;
-  /** Of one comment there is at most one. */
-  readonly comment: number;
+  /** Of one comment there is at most one; undefined where a label says it. */
+  readonly comment: number | undefined;
   readonly author: { readonly login: string; readonly isBot: boolean };
   readonly command: Command;
-  /** When it was written, by the forge's clock; milliseconds since the epoch. */
+  /** When it was written or set, by the forge's clock; milliseconds since the epoch. */
   readonly at: number;
 }
 

@@ -33,6 +33,8 @@ export interface Repository {
   readonly branches: readonly string[];
   /** What else a branch must be like to have a preview; undefined: nothing. */
   readonly selection?: Selection | undefined;
+  /** By setting this label somebody who may write approves the head of a fork's pull request; undefined: by a comment alone. */
+  readonly approvalLabel?: string | undefined;
   /** Where its images may come from. */
   readonly images?: ImageRules | undefined;
   /** What looks its images through before they are pushed. */

@@ -19,6 +19,8 @@ export interface InterpretedFork {
   readonly kind: 'fork';
   readonly key: PreviewKey;
   readonly fact: ForkFact;
+  /** A label asks for its approval. */
+  readonly order?: CommandOrder;
   readonly cause: string;
 }
 

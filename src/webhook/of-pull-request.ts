@@ -1,5 +1,6 @@
 /** What a `pull_request` event means: a fact about a branch and a look at its preview, or a fact about a fork. Pure. */
 import { z } from 'zod';
+import type { CommandOrder } from '../domain/comment-commands.ts';
 import { forkState } from '../domain/forks.ts';
 import { type Branch, branchName, commitId, forkBranch, previewId } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
@@ -19,7 +20,7 @@ import {
   userField,
 } from './interpretation.ts';
 
-const pullRequest = z.object({
+const pullRequest = action.extend({
   pull_request: z.object({
     number: z.int().positive(),
     state: z.enum(['open', 'closed']),
@@ -33,6 +34,7 @@ const pullRequest = z.object({
     user: userField.nullish(),
   }),
   label: z.object({ name: z.string() }).nullish(),
+  sender: userField.nullish(),
   changes: z.object({ base: z.unknown(), title: z.unknown() }).partial().nullish(),
 });
 type Read = z.output<typeof pullRequest>;
@@ -62,7 +64,7 @@ export function ofPullRequest(payload: unknown, known: Repository): Interpretati
       const isOwn = from?.toLowerCase() === known.name.toLowerCase();
       return isOwn
         ? hint(known, head.ref, () => withSelection(cause, fact, known), fact)
-        : ofFork(known, fact, { repository: from, branch: head.ref });
+        : ofFork(known, fact, { repository: from, branch: head.ref, approval: approvalIn(whole, known) });
     });
   });
 }
@@ -71,15 +73,29 @@ export function ofPullRequest(payload: unknown, known: Repository): Interpretati
 function ofFork(
   known: Repository,
   fact: PullRequestFact,
-  { repository, branch: ref }: { repository: string | undefined; branch: string },
+  more: { repository: string | undefined; branch: string; approval: CommandOrder | undefined },
 ): Interpretation {
+  const { repository, branch: ref, approval } = more;
   const fork = { repository: repository ?? 'a repository that is gone', branch: ref };
   const whole = { ...fact, fork, headSince: fact.updatedAt };
   const { why } = { why: 'approved', ...forkState(whole, [], known.selection) };
   const cause = `pull request #${fact.number} comes from ${repository === undefined ? 'a fork that is gone' : `the fork ${quote(repository)}`}: ${why}`;
   const branch = forkBranch(fact.number);
   const key = { id: previewId(known.slug, branch), repository: known.name, branch };
-  return { kind: 'fork', key, fact: whole, cause };
+  return { kind: 'fork', key, fact: whole, cause, ...(approval ? { order: approval } : {}) };
+}
+
+/** Of the head that the pull request had when the label was set; whether that was looked at is judged as of a comment. */
+function approvalIn(read: Read, { name, approvalLabel }: Repository): CommandOrder | undefined {
+  const { action: did, label, sender, pull_request } = read;
+  const isSet = did === 'labeled' && approvalLabel?.toLowerCase() === label?.name.toLowerCase();
+  if (!isSet || approvalLabel === undefined || !sender || pull_request.state !== 'open') return undefined;
+  return {
+    ...{ repository: name, pullRequest: pull_request.number, comment: undefined },
+    command: { name: 'approve', commit: undefined },
+    author: { login: sender.login, isBot: isBot(sender) },
+    at: Date.parse(pull_request.updated_at),
+  };
 }
 
 /** What is left out is looked at too: it may be there. */

@@ -231,6 +231,8 @@ async function enqueue(
     await deps.store.know(key);
     if (pullRequest) await deps.store.notePullRequest(key.repository, key.branch, pullRequest);
     await deps.hints.hint(key.id);
+    // Last, since what is noted above says whether the head was known before.
+    if (heard.kind === 'fork' && heard.order) await deps.commands?.take(heard.order);
   };
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

@@ -1,6 +1,6 @@
 /** A pull request from a fork, with a real repository, engine and preview: nothing of it is run before it is approved, and then with less. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -21,6 +21,7 @@ const name = `acme/forks${process.pid}`;
 const FORK = 'eve/shop';
 const PULL = 9;
 const ADMIN = 'an-admin-token-of-this-test-alone';
+const LABEL = 'preview-approved';
 const WAIT = { timeout: 60_000, interval: 200 };
 
 let folder: string;
@@ -39,8 +40,12 @@ beforeAll(async () => {
   there.collaborators.set('rita', 'read');
   const { apiUrl, credentials } = github.asApp([there]);
   if (!('appId' in credentials)) throw new Error('it is no App');
+  const home = path.join(folder, 'home');
+  await mkdir(home);
+  const repositories = { [name]: { url: repo.remote, approvalLabel: LABEL } };
+  await writeFile(path.join(home, 'treehouse.yml'), JSON.stringify({ repositories }));
   world = await startWorld({
-    repositories: { [name]: repo.remote },
+    ...{ repositories: {}, home },
     env: {
       TREEHOUSE_ADMIN_TOKEN: ADMIN,
       GITHUB_API_URL: apiUrl,
@@ -126,6 +131,27 @@ it('what is pushed after the approval waits for another, whoever asks for a buil
   expect(await said('ada', `/preview approve ${approved}`)).toContain('confused');
   expect((await world.visit(id())).body).toContain('theirs.');
   expect(new Set(built())).toEqual(new Set([approved]));
+});
+
+it('a label approves as a comment does, set by somebody who may write', async () => {
+  const head = pull.head.commit;
+  pull.labels.push(LABEL);
+  const set = (by: string, at: number) =>
+    world.pullRequest(name, 'main', {
+      ...{ action: 'labeled', number: PULL, head, from: FORK, labels: [LABEL], label: LABEL, by, at },
+    });
+  // The second in which a commit came is not told apart.
+  const now = Math.floor(Date.now() / 1_000) + 2;
+  expect(await set('rita', now)).toBe(202);
+  expect(await set('ada', now + 1)).toBe(202);
+  await serves(world, id(), 'worse.');
+  await shows(() => expect(comments()[0]?.body).toContain('### Preview: live\n'));
+  // One after the other, so hers was answered before.
+  const asked = (await createClient({ url: world.url, token: ADMIN }).trail(50)).filter((one) => one.act === 'approve');
+  expect(asked.slice(0, 2)).toMatchObject([
+    { who: 'ada on GitHub', status: 202, command: [head] },
+    { who: 'rita on GitHub', status: 403 },
+  ]);
 });
 
 it('closed, it is gone', async () => {

@@ -66,6 +66,9 @@ export interface PullRequestOptions {
   readonly at?: number;
   readonly draft?: boolean;
   readonly labels?: readonly string[];
+  /** That is set or taken off, and by whom. */
+  readonly label?: string;
+  readonly by?: string;
   readonly base?: string;
   /** Of a fork, its name. */
   readonly from?: string;
@@ -152,7 +155,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
           base: { ref: more.base ?? 'main', sha: 'e'.repeat(40), repo: repositoryOf(repository) },
         },
         repository: repositoryOf(repository),
-        sender: { login: 'ada' },
+        ...(more.label === undefined ? {} : { label: { name: more.label } }),
+        sender: { login: more.by ?? 'ada', type: 'User' },
       };
       return (await deliver(url, signed('pull_request', payload))).status;
     },
