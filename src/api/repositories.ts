@@ -4,6 +4,8 @@ import { reaches } from '../domain/access.ts';
 import { ACCESS } from '../domain/guards.ts';
 import { type RepositoryName, repositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
+import { PULL_REQUESTS } from '../domain/selection.ts';
+import { shownSelection } from '../domain/selection-words.ts';
 import { type Route, refusal, route } from './route.ts';
 import { repositoryParam } from './schemas.ts';
 
@@ -34,6 +36,15 @@ const repositorySchema = z
     name: z.string(),
     url: z.string().meta({ description: 'Without what it may hold of credentials.' }),
     branches: z.array(z.string()),
+    pullRequests: z.enum(PULL_REQUESTS).nullable().meta({
+      description:
+        'Which pull requests a branch must have; null: none, and its preview goes with the last that is closed.',
+    }),
+    label: z.string().nullable().meta({ description: 'That `labelled` asks for; null where it is not asked.' }),
+    drafts: z.boolean().meta({ description: 'Whether pull requests count that are drafts.' }),
+    bots: z.boolean().meta({ description: 'Whether pull requests count that a bot opened.' }),
+    base: z.array(z.string()).meta({ description: 'What they may be merged into; empty: anything.' }),
+    paths: z.array(z.string()).meta({ description: 'Of which a file must be changed; empty: any.' }),
     configured: z.boolean().meta({ description: 'Whether the configuration has it, which alone changes it then.' }),
     idle: seconds('Without a visit, until it sleeps.'),
     ttl: seconds('Unused, until it goes.'),
@@ -155,9 +166,11 @@ function nameIn({ owner, name }: z.output<typeof repositoryParam>): RepositoryNa
 }
 
 function viewOf(one: Repository, configured: boolean): RepositoryView {
+  const asked = shownSelection(one.selection);
   const { previews = null, running = null, builds = null, memory = null } = one.most ?? {};
   return {
     ...{ name: one.name, url: shown(one.url), branches: [...one.branches], configured },
+    ...{ ...asked, base: [...asked.base], paths: [...asked.paths] },
     idle: inSeconds(one.idle),
     ttl: inSeconds(one.ttl),
     sleepMode: one.sleepMode ?? 'stop',

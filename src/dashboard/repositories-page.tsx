@@ -1,6 +1,7 @@
 /** The repositories that have previews, and by which rules. */
 import type { RepositoryView } from '../api/repositories.ts';
 import { written } from '../domain/duration.ts';
+import { selectionWords } from '../domain/selection-words.ts';
 import { Fragment, h } from './markup.ts';
 
 export function RepositoriesPage({
@@ -18,6 +19,7 @@ export function RepositoriesPage({
           <tr>
             <th scope="col">Repository</th>
             <th scope="col">Branches</th>
+            <th scope="col">Pull requests</th>
             <th scope="col">Sleeps after</th>
             <th scope="col">Goes after</th>
             <th scope="col">Previews</th>
@@ -32,6 +34,9 @@ export function RepositoriesPage({
                 <small>{one.url}</small>
               </td>
               <td data-label="Branches">{one.branches.join(' ')}</td>
+              <td data-label="Pull requests" class="wide">
+                {selectionWords(one).join(', ') || 'any'}
+              </td>
               <td data-label="Sleeps after">{one.idle === null ? 'never' : written(one.idle * 1_000)}</td>
               <td data-label="Goes after">{one.ttl === null ? 'never' : written(one.ttl * 1_000)}</td>
               <td data-label="Previews">

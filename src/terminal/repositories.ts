@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import type { RepositoryView } from '../api/repositories.ts';
 import { age } from '../domain/duration.ts';
 import { plain } from '../domain/plain.ts';
+import { selectionWords } from '../domain/selection-words.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import type { Client } from '../web/client.ts';
 import { collect } from './options.ts';
@@ -77,18 +78,25 @@ export function repositoryCommands(program: Command, { client, print, confirm }:
     });
 }
 
+/** Patterns of a list that a cell has room for; `--json` has all. */
+const PATTERNS = 3;
+
+/** The column of pull requests is there where anything is asked of them. */
 export function repositoryTable(all: readonly RepositoryView[]): string {
   if (all.length === 0) return 'There are no repositories. Add one: treehouse repo add OWNER/NAME';
+  const asked = all.map((one) => plain(selectionWords(one, PATTERNS).join(', ')));
+  const isAsked = asked.some((words) => words !== '');
   const table = new Table({
-    head: ['NAME', 'BRANCHES', 'SLEEPS AFTER', 'GOES AFTER', 'FROM', 'URL'],
+    head: ['NAME', 'BRANCHES', ...(isAsked ? ['PULL REQUESTS'] : []), 'SLEEPS AFTER', 'GOES AFTER', 'FROM', 'URL'],
     style: { head: [], border: [], compact: true },
     chars: PLAIN,
   });
   const after = (seconds: number | null) => (seconds === null ? pc.dim('never') : age(seconds * 1000));
-  for (const one of all) {
+  for (const [at, one] of all.entries()) {
     table.push([
       one.name,
       plain(one.branches.join(', ')),
+      ...(isAsked ? [asked[at] || pc.dim('any')] : []),
       after(one.idle),
       after(one.ttl),
       one.configured ? 'configuration' : 'API',

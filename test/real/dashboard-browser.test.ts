@@ -49,6 +49,10 @@ beforeAll(async () => {
     repositories: NAMES.map((name) => ({
       ...{ name, slug: repositorySlug(name), url: `https://github.com/${name}.git`, branches: ['*', '!dependabot/**'] },
       ...{ idle: 1_800_000, ttl: 1_209_600_000 },
+      selection: {
+        ...{ pullRequests: 'labelled', label: 'preview', drafts: false, bots: false },
+        ...{ base: ['main', 'release/*'], paths: ['web', 'api/**', '!*.md'] },
+      },
     })),
   });
   browser = await startBrowser();

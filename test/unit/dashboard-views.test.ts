@@ -131,6 +131,8 @@ const PAGES: readonly [string, () => Promise<JSX.Element>][] = [
         repositories: [
           {
             ...{ name: EVIL, url: EVIL, branches: [EVIL], configured: false, idle: 5, ttl: null, sleepMode: 'stop' },
+            ...{ pullRequests: 'labelled', label: EVIL, drafts: false, bots: false, base: [EVIL], paths: [EVIL] },
+            ...{ access: 'public' },
             max: { previews: 5, running: null, builds: null, memory: null },
           },
         ],
