@@ -9,7 +9,7 @@ import type { ShipTo } from '../domain/shipping.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 import { accessSchema } from './access.ts';
-import { selectionFields, selectionOf } from './selection.ts';
+import { refineSelection, selectionFields, selectionOf } from './selection.ts';
 
 /** Milliseconds; undefined where it is off. */
 const time = z
@@ -58,6 +58,7 @@ export const repositorySchema = z.preprocess(
       ...policyFields,
     })
     .superRefine(refinePolicy)
+    .superRefine(refineSelection)
     .transform(({ policy, capabilities, limits, pullRequests, label, drafts, bots, base, paths, ...rest }) => ({
       ...rest,
       selection: selectionOf({ pullRequests, label, drafts, bots, base, paths }),

@@ -270,6 +270,20 @@ describe('repositories', () => {
     ]);
   });
 
+  it('that ask for what can have no effect are refused, with the way out', () => {
+    const idle = (what: string, instead: string) =>
+      `repositories.acme/shop.${what}: \`pullRequests: none\` asks nothing of pull requests, so this does nothing: ${instead}, or take this away`;
+    expect(faults('repositories: {acme/shop: {pullRequests: none, label: x, drafts: false, paths: [web]}}')).toEqual([
+      'the configuration has 3 faults:',
+      idle('label', "say 'labelled' there"),
+      idle('drafts', "say 'all' or nothing there"),
+      idle('paths', "say 'all' or nothing there"),
+    ]);
+    expect(faults('repositories: {acme/shop: {pullRequests: all, label: x}}').at(-1)).toBe(
+      "repositories.acme/shop.label: `pullRequests: all` asks for no label, so this does nothing: say 'labelled' there, or take this away",
+    );
+  });
+
   it('may be left out of the names where there is one', () => {
     const env = { TREEHOUSE_HOSTNAME: '{branch}' };
     const one = read('repositories: {acme/shop: {}}', { env });
