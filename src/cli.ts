@@ -18,7 +18,7 @@ import { checkCommand } from './check/command.ts';
 import { readConfig } from './config.ts';
 import { plain } from './domain/plain.ts';
 import { messageOf, TreehouseError } from './errors.ts';
-import { gitHubPlace } from './github-side.ts';
+import { gitHubPlace, unaskedOf } from './github-side.ts';
 import { secretCommands } from './secrets/command.ts';
 import { previewCommands } from './terminal/acts.ts';
 import { completionCommand } from './terminal/completion.ts';
@@ -218,9 +218,9 @@ checkCommand(program, {
     }
   },
   rules(name) {
-    const { repositories } = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
-    const found = repositories.find((one) => one.name === name);
-    if (found) return found;
+    const config = readConfig({ env, cwd, file: program.opts<{ config?: string }>().config });
+    const found = config.repositories.find((one) => one.name === name);
+    if (found) return { ...found, warnings: unaskedOf(config, found) };
     throw new TreehouseError('bad-config', `the configuration has no repository '${name}'`);
   },
   templates: fileURLToPath(new URL('../templates', import.meta.url)),

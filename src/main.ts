@@ -43,6 +43,7 @@ import { messageOf } from './errors.ts';
 import { openFront } from './front.ts';
 import { gitHubOfHome, readAppFile } from './github/app-file.ts';
 import { createGitHub } from './github/github.ts';
+import { tellOfUnasked } from './github-side.ts';
 import { type HomeSecret, homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
 import { countedEngine, countedGateway } from './metrics/counted.ts';
@@ -159,6 +160,7 @@ async function start(
     async onChange() {
       // Before anything of it is routed anew.
       await doors.follow();
+      unasked(repositories());
       // The sweep finds whose branches are new and whose previews are nobody's any more.
       rounds.sweeper.sweep({ dryRun: false }).catch((error: unknown) => {
         log.warn({ reason: messageOf(error) }, 'the sweep after a change of the repositories failed');
@@ -215,6 +217,8 @@ async function start(
   const github = config.github ?? gitHubOfHome(config.home);
   const forge = github && createGitHub({ settings: github, log, now: clock.now });
   undo.push(async () => forge?.close());
+  const unasked = tellOfUnasked(forge !== undefined, log);
+  unasked(repositories());
   const reports =
     forge &&
     openReports({

@@ -9,8 +9,8 @@ export interface CheckCommandDeps {
   resolve(path: string): string;
   /** Run with a composer that lives as long as the work. */
   compose<T>(work: (composer: Composer) => Promise<T>): Promise<T>;
-  /** The rules of a repository of the configuration. @throws `bad-config` where there is none of the name. */
-  rules(repository: string): RepositoryRules;
+  /** The rules of a repository of the configuration, and what of them cannot be kept here. @throws `bad-config` where there is none of the name. */
+  rules(repository: string): RepositoryRules & { readonly warnings?: readonly string[] };
   readonly templates: string;
   readonly colours: boolean;
   print(text: string): void;
@@ -27,7 +27,7 @@ export function checkCommand(program: Command, deps: CheckCommandDeps): void {
       'say what a push of a working tree would meet: what is refused, changed and run; 1 where it is refused, 2 unreadable',
     )
     .action(async (path: string, options: { repo?: string; json?: boolean }) => {
-      const rules = options.repo === undefined ? {} : deps.rules(options.repo);
+      const { warnings = [], ...rules } = options.repo === undefined ? {} : deps.rules(options.repo);
       const report = await deps.compose((composer) =>
         checkTree({
           composer,
@@ -37,7 +37,11 @@ export function checkCommand(program: Command, deps: CheckCommandDeps): void {
           signal: new AbortController().signal,
         }),
       );
-      deps.print(options.json === true ? JSON.stringify(report, null, 2) : reportText(report, deps.colours));
+      deps.print(
+        options.json === true
+          ? JSON.stringify(options.repo === undefined ? report : { ...report, warnings }, null, 2)
+          : reportText(report, deps.colours, warnings),
+      );
       if (!report.accepted) deps.exit(report.verdict === 'refused' ? 1 : 2);
     });
 }

@@ -7,9 +7,10 @@ import type { CheckReport } from './check.ts';
 /** Where each rule and row is explained. */
 const PAGES = 'docs/policy.md and docs/images.md';
 
-export function reportText(report: CheckReport, colours: boolean): string {
+/** @param warnings of the repository's entry, which do not change what a push would meet */
+export function reportText(report: CheckReport, colours: boolean, warnings: readonly string[] = []): string {
   const paint = pc.createColors(colours);
-  const lines: string[] = [];
+  const lines = warnings.map((one) => `${paint.yellow('!')} ${plain(one)}`);
   if (report.template !== undefined) {
     lines.push(`no compose file: taken for a ${report.template} project (templates/${report.template})`);
   }

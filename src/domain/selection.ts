@@ -90,6 +90,18 @@ export function answers(verdict: PathsVerdict | undefined, question: PathsQuesti
   return verdict !== undefined && text(verdict) === text(question);
 }
 
+/** Of a repository whose `paths` nobody can ask about: what happens instead, and the way out; undefined where nothing is to be asked. */
+export function unaskedPaths(one: {
+  readonly name: string;
+  readonly selection?: Selection | undefined;
+}): string | undefined {
+  if (one.selection === undefined || one.selection.paths.length === 0) return undefined;
+  return (
+    `\`paths\` of ${one.name} is not applied: there are no credentials here to ask GitHub what a pull request changed, so its ` +
+    'branches are built as if nothing were said; set GITHUB_TOKEN or make an App (`treehouse github init`), or take `paths` away'
+  );
+}
+
 /** Whether one of the files is under the patterns; a folder stands for all in it, and only excludes for all but those. */
 export function touches(patterns: readonly string[], files: readonly string[]): boolean {
   const whole = patterns[0]?.startsWith('!') ? ['*', ...patterns] : patterns;

@@ -49,9 +49,9 @@ async function check(root: string, ...args: string[]): Promise<Said> {
           buildx: '',
         }),
       ),
-    rules: (name): RepositoryRules => {
+    rules: (name): RepositoryRules & { readonly warnings: readonly string[] } => {
       if (name !== 'acme/shop') throw new Error(`no ${name}`);
-      return { images: { registries: ['ghcr.io'], pin: 'off' } };
+      return { images: { registries: ['ghcr.io'], pin: 'off' }, warnings: ['`paths` is not\u202e applied'] };
     },
     templates: path.join(import.meta.dirname, '../../templates'),
     colours: false,
@@ -70,6 +70,17 @@ async function report(root: string): Promise<CheckReport & { readonly code: numb
 }
 
 describe('treehouse check', () => {
+  it('says what of the repository’s entry cannot be kept, which refuses nothing', async () => {
+    const root = await tree({
+      'compose.yaml': 'services:\n  web:\n    image: ghcr.io/acme/web:1\n    expose: ["80"]\n',
+    });
+    const { out, code } = await check(root, '--repo', 'acme/shop');
+    expect(out.split('\n')[0]).toBe('! `paths` is not applied');
+    expect(code).toBe(0);
+    const { out: json } = await check(root, '--repo', 'acme/shop', '--json');
+    expect(JSON.parse(json)).toMatchObject({ accepted: true, warnings: [expect.stringContaining('`paths` is not')] });
+  });
+
   it('accepts what would be built, and says what would run, what is changed and what is drawn in', async () => {
     const root = await tree({
       'compose.yaml':
