@@ -53,7 +53,7 @@ export function openReports(deps: ReportsDeps): Reports {
     if (repository) reporter.look(previewId(repository.slug, branch));
   };
   const reporter = startReporting({
-    ...{ forge: deps.forge, book, store, log: deps.log, now: clock.now },
+    ...{ forge: deps.forge, book, store, log: deps.log, now: clock.now, repositories },
     changesOf: async (key, build) => (await digests.of(key, build)).changes,
     noteOf: (repository, number) => notes.of(repository, number),
     sizeOf: sizesSince(() => newestSizes(deps.docker, deps.instance), clock),

@@ -21,7 +21,8 @@ export interface OpenPullRequest {
 
 /** What is said of one commit beside its name: one word, one line, one link. */
 export interface CommitReport {
-  readonly state: 'pending' | 'success' | 'failure' | 'error';
+  /** `skipped`: there is nothing to be built of it, and nothing for it to fail at. */
+  readonly state: 'pending' | 'success' | 'failure' | 'error' | 'skipped';
   /** One line for people; cut by the adapter where the forge takes less. */
   readonly description: string;
   /** Where the line leads. */

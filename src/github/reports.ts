@@ -7,6 +7,8 @@ import type { Asked, GitHubClient } from './client.ts';
 export const CONTEXT = 'treehouse/preview';
 /** The longest that GitHub takes of a status and of a deployment. */
 const DESCRIPTION_MAX = 140;
+/** Of what is not pending. */
+const CONCLUSIONS = { success: 'success', failure: 'failure', error: 'failure', skipped: 'skipped' } as const;
 /** As GitHub's description has it of a run's texts. */
 const TEXT_MAX = 65_535;
 
@@ -38,7 +40,8 @@ async function setStatus(client: GitHubClient, commit: Commit, said: CommitRepor
     'POST /repos/{owner}/{repo}/statuses/{sha}',
     {
       sha: commit,
-      state: said.state,
+      // A status knows no other word that lets branch protection go on.
+      state: said.state === 'skipped' ? 'success' : said.state,
       context: CONTEXT,
       description: description(said.description),
       ...(said.url === undefined ? {} : { target_url: said.url }),
@@ -55,7 +58,7 @@ async function setCheckRun(client: GitHubClient, commit: Commit, said: CommitRep
     ...(said.url === undefined ? {} : { details_url: said.url }),
     ...(said.state === 'pending'
       ? ({ status: 'in_progress' } as const)
-      : ({ status: 'completed', conclusion: said.state === 'success' ? 'success' : 'failure' } as const)),
+      : ({ status: 'completed', conclusion: CONCLUSIONS[said.state] } as const)),
     output: {
       title: description(said.description),
       summary: said.url === undefined ? plain(said.description) : `${plain(said.description)}\n\n<${said.url}>`,

@@ -193,13 +193,17 @@ function approval({ branch, serving, attempt, wait }: PreviewRecord, { pullReque
   ].join(' ');
 }
 
+/** One that was left out from the beginning was never there, and one whose history was lost may have been. */
+export function wasThere({ attempt, spent }: PreviewRecord): boolean {
+  return attempt !== undefined || (spent?.awake ?? 0) > 0;
+}
+
 function removedParts(record: PreviewRecord, known: Known): readonly string[] {
-  const { reason, changedAt, attempt, spent } = record;
-  // One that was left out from the beginning was never there, and one whose history was lost may have been.
-  const wasThere = attempt !== undefined || (spent?.awake ?? 0) > 0;
+  const { reason, changedAt } = record;
+  const wasBuilt = wasThere(record);
   return [
-    `### ${wasThere ? 'Preview: removed' : 'No preview'}`,
-    `${wasThere ? 'Removed' : 'None since'} ${moment(changedAt)}: ${code(reason, 1_000)}`,
+    `### ${wasBuilt ? 'Preview: removed' : 'No preview'}`,
+    `${wasBuilt ? 'Removed' : 'None since'} ${moment(changedAt)}: ${code(reason, 1_000)}`,
     approval(record, known),
   ];
 }

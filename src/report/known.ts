@@ -8,6 +8,8 @@ import type { Change } from '../domain/stack.ts';
 export interface Known {
   /** Of its branch, as far as they were heard of. */
   readonly pullRequests: readonly PullRequestFact[];
+  /** Why its open pull requests give it none, where settings leave it out. */
+  readonly leftOut?: string | undefined;
   /** What policy changed of the compose file in the newest build. */
   readonly changes: readonly Change[];
   /** The end of the log of a build that failed, redacted; empty where none did. */

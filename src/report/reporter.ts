@@ -6,7 +6,7 @@ import type { BuildEvent } from '../domain/events.ts';
 import type { Forge } from '../domain/forge.ts';
 import type { BuildId, PreviewId, RepositoryName } from '../domain/names.ts';
 import type { Note } from '../domain/notes.ts';
-import type { Store } from '../domain/ports.ts';
+import type { Repository, Store } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import type { SaidBook } from '../domain/said.ts';
 import type { Change } from '../domain/stack.ts';
@@ -15,6 +15,7 @@ import type { Logger } from '../log.ts';
 import { backOff, isTerminal, type Patience, retryAtOf } from './again.ts';
 import { openAgenda } from './agenda.ts';
 import type { Known } from './known.ts';
+import { leftOutBecause } from './left-out.ts';
 import { forgetOld, type Saying, sayings } from './say.ts';
 import { wantedOf } from './wanted.ts';
 
@@ -24,6 +25,7 @@ export interface ReporterDeps {
   readonly store: Pick<Store, 'record' | 'records' | 'pullRequests' | 'tail'>;
   readonly log: Logger;
   now(): number;
+  repositories(): readonly Repository[];
   /** What policy changed of the compose file in a build. */
   changesOf(key: PreviewKey, build: BuildId): Promise<readonly Change[]>;
   /** Bytes of the images that serve since then, milliseconds since the epoch; undefined where nothing does. */
@@ -161,7 +163,9 @@ export function startReporting(deps: ReporterDeps): Reporter {
       const note = open ? await deps.noteOf(record.repository, number) : undefined;
       if (note) notes.set(number, note);
     }
-    return { pullRequests, changes, tail, notes, size, dashboard: deps.dashboard };
+    const repository = deps.repositories().find((one) => one.name === record.repository);
+    const leftOut = leftOutBecause(record, repository, pullRequests);
+    return { pullRequests, leftOut, changes, tail, notes, size, dashboard: deps.dashboard };
   }
 
   function putOff(id: PreviewId, error: unknown, failures: number): number {

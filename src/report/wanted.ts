@@ -7,7 +7,7 @@ import type { CommitReport, DeploymentReport } from '../domain/forge.ts';
 import { type Branch, type Commit, shortCommit } from '../domain/names.ts';
 import type { Attempt, PreviewRecord } from '../domain/preview.ts';
 import type { Said } from '../domain/said.ts';
-import { commentOf, withNote } from './comment.ts';
+import { commentOf, wasThere, withNote } from './comment.ts';
 import { builtIn, dashboardPage, type Known } from './known.ts';
 import { oneLine, took } from './words.ts';
 
@@ -30,7 +30,7 @@ export interface Wanted {
   /** What serves and what is to serve next: two at most, of which one at most is `success`. */
   readonly deployments: readonly WantedDeployment[];
   readonly comments: readonly WantedComment[];
-  /** The preview is gone: once this is said there is nothing to say, and nothing to remember. */
+  /** The preview is gone, and nobody waits for one: once this is said there is nothing to say, and nothing to remember. */
   readonly isLast: boolean;
 }
 
@@ -46,14 +46,28 @@ export function wantedOf(
 ): Wanted | undefined {
   const { state, attempt, wait } = record;
   if (state === 'removing' || (state === 'waiting' && !attempt && !wait)) return undefined;
-  const isLast = state === 'removed';
+  const isGone = state === 'removed';
+  const skipped = isGone ? skippedOf(record, known) : NONE;
   return {
-    commits: commitsOf(record, known, said),
+    commits: new Map([...commitsOf(record, known, said), ...skipped]),
     environment: environmentOf(record.branch),
-    deployments: isLast ? [] : deploymentsOf(record, known),
+    deployments: isGone ? [] : deploymentsOf(record, known),
     comments: commentsOf(record, known, said),
-    isLast,
+    // What is said of heads is remembered for as long as their pull requests are open, so that it is said once.
+    isLast: isGone && skipped.size === 0,
   };
+}
+
+const NONE: ReadonlyMap<Commit, CommitReport> = new Map();
+
+/** The word on heads of open pull requests that settings leave out; what was built has had its own. */
+function skippedOf(record: PreviewRecord, known: Known): ReadonlyMap<Commit, CommitReport> {
+  const { leftOut, pullRequests } = known;
+  if (leftOut === undefined) return NONE;
+  const heads = pullRequests.filter((one) => one.open).map((one) => one.head);
+  const description = line(`No preview: ${leftOut}`);
+  const of = (commit: Commit) => [commit, { state: 'skipped', description, ...logLink(record, known) }] as const;
+  return new Map(heads.filter((commit) => commit !== record.attempt?.commit).map(of));
 }
 
 /** `preview/<branch>`, cut where that is too long, and then told apart by a hash. */
@@ -175,8 +189,11 @@ function nextDeployment(record: PreviewRecord): WantedDeployment | undefined {
 function commentsOf(record: PreviewRecord, known: Known, said: Pick<Said, 'comments'>): readonly WantedComment[] {
   const body = commentOf(record, known);
   const open = known.pullRequests.filter((one) => one.open).map((one) => one.number);
+  // Where nobody missed anything the word beside the commit is enough: a comment is mail to everybody who follows.
+  const isQuiet = record.state === 'removed' && known.leftOut !== undefined && !wasThere(record);
   const comments = open.map((pullRequest): WantedComment => {
-    return { pullRequest, body: withNote(body, known.notes?.get(pullRequest)), isEdit: false };
+    const note = known.notes?.get(pullRequest);
+    return { pullRequest, body: withNote(body, note), isEdit: isQuiet && note === undefined };
   });
   if (record.state !== 'removed') return comments;
   // Of those that closed, the one of this preview's time; what closed long ago has had its last word.

@@ -20,10 +20,13 @@ export function hint(
   } catch (error) {
     return ignored(messageOf(error));
   }
-  if (!selects(known.branches, branch)) {
+  const isNamed = selects(known.branches, branch);
+  // Who opened a pull request of it is told why there is none.
+  if (!isNamed && !fact) {
     return ignored(`the \`branches\` setting of ${known.name} leaves out ${quote(branch)}`);
   }
   const key: PreviewKey = { id: previewId(known.slug, branch), repository: known.name, branch };
   if (key.id === known.reserved) return ignored(excludedBecause(key, known) ?? '');
-  return { kind: 'hint', key, cause: cause(branch), ...(fact ? { pullRequest: fact } : {}) };
+  const why = isNamed ? '' : `; ${excludedBecause(key, known)}`;
+  return { kind: 'hint', key, cause: `${cause(branch)}${why}`, ...(fact ? { pullRequest: fact } : {}) };
 }

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Commit } from '../../src/domain/names.ts';
 import type { PreviewKey } from '../../src/domain/preview.ts';
+import { EVERY_BRANCH } from '../../src/domain/selection.ts';
 import { markerOf } from '../../src/report/comment.ts';
 import type { Recorded } from '../support/github/github.ts';
 import { ALL } from '../support/github/state.ts';
@@ -40,8 +41,8 @@ afterEach(async () => {
 afterAll(() => redis.close());
 
 async function open(...how: Parameters<typeof reportWorld> extends [unknown, ...infer Rest] ? Partial<Rest> : never) {
-  const [settingsOf = (github) => github.asUser(), pace] = how;
-  world = await reportWorld(redis, settingsOf, pace);
+  const [settingsOf = (github) => github.asUser(), pace, selection] = how;
+  world = await reportWorld(redis, settingsOf, pace, selection);
   mostActive = 0;
   world.github.play(() => {
     const active = world.repository.deployments.filter((one) => one.statuses.at(-1)?.state === 'success');
@@ -154,6 +155,73 @@ describe.each([
     expect(mostActive).toBe(1);
   });
 });
+
+describe.each([
+  ['a token', undefined, 'success'],
+  ['an App', (github, repository) => github.asApp([repository]), 'skipped'],
+] satisfies [string, Parameters<typeof reportWorld>[1] | undefined, string][])(
+  'what settings leave out, with %s',
+  (...row) => {
+    const [, settingsOf, word] = row;
+    const made = () =>
+      world.github.requests.filter((one) => /create-comment|checks\/create|commit-status/.test(one.operation));
+
+    it('is told of once, beside the newest commit, until it counts', async () => {
+      await open(settingsOf, undefined, { ...EVERY_BRANCH, pullRequests: 'labelled' });
+      const key = world.key('feature-a');
+      const none = { labels: [], head: ONE };
+      await world.pull(key, 7, true, none);
+      const why = "pull request #7 has not the label 'preview', which `pullRequests: labelled` asks for";
+      await world.tell(key, ...goes(why));
+      await shows(() =>
+        expect(world.wordOn(ONE)).toEqual({ state: word, text: expect.stringContaining('No preview: ') }),
+      );
+      await world.silence();
+      expect(made()).toHaveLength(1);
+      // Renamed, told of again, and after a start: nothing of it is new.
+      await world.pull(key, 7, true, none);
+      await world.restart();
+      await world.pull(key, 7, true, none);
+      await world.silence();
+      expect(made()).toHaveLength(1);
+
+      await world.pull(key, 7, true, { labels: [], head: TWO });
+      await shows(() => expect(world.wordOn(TWO)?.state).toBe(word));
+      await world.silence();
+      expect(made()).toHaveLength(2);
+      expect(world.comments(7)).toEqual([]);
+
+      await world.pull(key, 7, true, { labels: ['preview'], head: TWO });
+      await world.tell(key, begins(build(1), TWO));
+      await shows(() => expect(world.wordOn(TWO)?.state).toBe(settingsOf ? 'in_progress' : 'pending'));
+      await world.tell(key, serves(build(1), TWO));
+      await shows(() => isShownLive(key, TWO));
+
+      // It is missed now: the comment says why, and the word on what was built stays.
+      await world.pull(key, 7, true, { labels: [], head: TWO });
+      await world.tell(key, ...goes(why));
+      await shows(() => expect(headline()).toBe('Preview: removed'));
+      expect(comment().body).toContain('has not the label');
+      await world.silence();
+      expect(world.wordOn(TWO)?.state).toBe('success');
+      expect(world.deployments(key)).toEqual([]);
+      await world.pull(key, 7, false, { head: TWO });
+      await world.silence();
+      expect(await world.beside.keys(`*:said:${key.id}`)).toEqual([]);
+    });
+
+    it('is told of by its name too', async () => {
+      await open(settingsOf);
+      const key = world.key('bot/update');
+      await world.pull(key, 8, true, { head: THREE });
+      await world.tell(key, ...goes("the configuration's branches leave 'bot/update' out"));
+      await shows(() => expect(world.wordOn(THREE)?.state).toBe(word));
+      expect(world.wordOn(THREE)?.text).toContain("branches leave 'bot");
+      await world.silence();
+      expect(world.comments(8)).toEqual([]);
+    });
+  },
+);
 
 it('says a final word on a commit that another overtook, and on one whose preview went', async () => {
   await open();

@@ -14,6 +14,8 @@ import {
 } from '../../src/domain/names.ts';
 import type { Note } from '../../src/domain/notes.ts';
 import type { PreviewKey } from '../../src/domain/preview.ts';
+import type { PullRequestFact } from '../../src/domain/pull-requests.ts';
+import type { Selection } from '../../src/domain/selection.ts';
 import { createGitHub } from '../../src/github/github.ts';
 import type { GitHubSettings, Pace } from '../../src/github/settings.ts';
 import { redisConnections } from '../../src/queue/redis.ts';
@@ -45,7 +47,7 @@ export interface ReportWorld {
   /** As builds do: into the store, then to who listens. */
   tell(key: PreviewKey, ...events: readonly Told[]): Promise<void>;
   /** What GitHub would have told by a webhook. */
-  pull(key: PreviewKey, number: number, isOpen: boolean): Promise<void>;
+  pull(key: PreviewKey, number: number, isOpen: boolean, more?: Partial<PullRequestFact>): Promise<void>;
   /** The last word on a commit, by whatever it is said. */
   wordOn(commit: Commit): { readonly state: string; readonly text: string } | undefined;
   deployments(key: PreviewKey): readonly FakeDeployment[];
@@ -63,6 +65,7 @@ export async function reportWorld(
   redis: TestRedis,
   settingsOf: (github: FakeGitHub, repository: FakeRepository) => GitHubSettings,
   pace: Partial<Pace> = {},
+  selection?: Selection,
 ): Promise<ReportWorld> {
   worlds += 1;
   const prefix = `report${worlds}`;
@@ -78,9 +81,17 @@ export async function reportWorld(
     ...{ settings: settingsOf(github, repository), log, now: clock.now, pace: { ...PACE, ...pace } },
   });
   const notes = new Map<number, Note>();
+  const shop = {
+    name: repositoryName('acme/shop'),
+    slug: 'shop',
+    url: '/srv/shop',
+    branches: ['*', '!bot/*'],
+    selection,
+  };
   const start = () =>
     startReporting({
       ...{ forge, book, store, log, now: clock.now, dashboard: undefined, patience: PATIENCE },
+      repositories: () => [shop],
       changesOf: async () => [{ path: 'services.web.ports', message: 'not opened on the host' }],
       noteOf: async (_repository, number) => notes.get(number),
       sizeOf: async () => 210_000_000,
@@ -106,12 +117,12 @@ export async function reportWorld(
         reporter.take(event);
       }
     },
-    async pull(key, number, isOpen) {
+    async pull(key, number, isOpen, more = {}) {
       if (!repository.pulls.some((one) => one.number === number)) github.pull(repository, { number });
       await store.know(key);
       const head = commitId('1'.repeat(40));
       await store.notePullRequest(key.repository, key.branch, {
-        ...{ number, open: isOpen, merged: !isOpen, head, updatedAt: Date.now() },
+        ...{ number, open: isOpen, merged: !isOpen, head, updatedAt: Date.now(), ...more },
       });
       reporter.look(key.id);
     },

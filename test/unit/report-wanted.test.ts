@@ -32,12 +32,16 @@ interface Around {
   /** Said of them, and waiting for more. */
   readonly pending?: readonly Commit[];
   readonly commented?: readonly number[];
+  readonly leftOut?: string;
+  /** Pull requests on which somebody was answered. */
+  readonly answered?: readonly number[];
 }
 
 /** One line each; `nothing` where there is nothing to be said for now. */
 function shown(record: PreviewRecord, around: Around = {}): readonly string[] {
-  const { pullRequests = [], tail = [], dashboard, pending = [], commented = [] } = around;
-  const known: Known = { pullRequests, changes: [], tail, dashboard };
+  const { pullRequests = [], tail = [], dashboard, pending = [], commented = [], leftOut, answered = [] } = around;
+  const notes = new Map(answered.map((one) => [one, { text: 'x', by: 'ada', at: 1 }]));
+  const known: Known = { pullRequests, changes: [], tail, dashboard, leftOut, notes };
   const commits = new Map(pending.map((one): [Commit, SaidOfCommit] => [one, { digest: '', isPending: true }]));
   const comments = new Map(commented.map((one): [number, SaidComment] => [one, { id: one }]));
   const wanted = wantedOf(record, known, { commits, comments });
@@ -199,6 +203,30 @@ describe('what the forge should show', () => {
     // Forgotten: the one that closed last may have a comment.
     expect(shown(gone, { pullRequests: closed })).toEqual(['#7 if it has one: Preview: removed', 'the last words']);
     expect(shown(gone, { pullRequests: [pull(9, true)] })).toContain('#9: Preview: removed');
+  });
+
+  it('is a quiet word at the head where settings leave it out, and a comment where somebody missed something', () => {
+    const leftOut = 'pull request #7 is a draft';
+    const around = { pullRequests: [pull(7, true)], leftOut };
+    const never = recordOf(...removed());
+    const quiet = ['1 skipped: No preview: pull request #7 is a draft', '#7 if it has one: No preview'];
+    expect(shown(never, around)).toEqual(quiet);
+    // It waited for its turn.
+    expect(shown(never, { ...around, pending: [ONE] })).toEqual(quiet);
+    expect(shown(never, { ...around, answered: [7] }).at(-1)).toBe('#7: No preview');
+    // What was built had its word, and what was there is missed.
+    const gone = recordOf(...isLive, ...removed());
+    expect(shown(gone, around)).toEqual(['#7: Preview: removed', 'the last words']);
+    const moved = { ...around, pullRequests: [{ ...pull(7, true), head: TWO }] };
+    expect(shown(gone, moved)).toEqual(['2 skipped: No preview: pull request #7 is a draft', '#7: Preview: removed']);
+    // Set aside by a limit or by hand, which is no setting.
+    expect(shown(never, { pullRequests: [pull(7, true)] })).toEqual(['#7: No preview', 'the last words']);
+    // It closed.
+    expect(shown(never, { pullRequests: [pull(7, false)] })).toEqual([
+      '#7 if it has one: No preview',
+      'the last words',
+    ]);
+    expect(shown(recordOf(...isLive), around)).toContain('#7: Preview: live');
   });
 });
 

@@ -161,6 +161,7 @@ function caseOf(event: string, payload: Payload): string {
     if (repo.full_name !== payload.repository?.full_name) return 'from a fork';
   }
   const ref = payload.pull_request?.head.ref ?? payload.ref?.replace('refs/heads/', '') ?? '';
+  if (ref === LEFT_OUT && payload.pull_request) return 'of a branch that branches leave out';
   if (ref === LEFT_OUT) return "a branch that the repository's branches leave out";
   if (ref === BAD) return 'a branch whose name git would refuse';
   if (ref === TAKEN) return "a branch whose preview's name another branch has";
