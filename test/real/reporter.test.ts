@@ -41,8 +41,8 @@ afterEach(async () => {
 afterAll(() => redis.close());
 
 async function open(...how: Parameters<typeof reportWorld> extends [unknown, ...infer Rest] ? Partial<Rest> : never) {
-  const [settingsOf = (github) => github.asUser(), pace, selection] = how;
-  world = await reportWorld(redis, settingsOf, pace, selection);
+  const [settingsOf = (github) => github.asUser(), pace, more] = how;
+  world = await reportWorld(redis, settingsOf, pace, more);
   mostActive = 0;
   world.github.play(() => {
     const active = world.repository.deployments.filter((one) => one.statuses.at(-1)?.state === 'success');
@@ -167,7 +167,7 @@ describe.each([
       world.github.requests.filter((one) => /create-comment|checks\/create|commit-status/.test(one.operation));
 
     it('is told of once, beside the newest commit, until it counts', async () => {
-      await open(settingsOf, undefined, { ...EVERY_BRANCH, pullRequests: 'labelled' });
+      await open(settingsOf, undefined, { selection: { ...EVERY_BRANCH, pullRequests: 'labelled' } });
       const key = world.key('feature-a');
       const none = { labels: [], head: ONE };
       await world.pull(key, 7, true, none);

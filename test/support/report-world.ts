@@ -65,7 +65,7 @@ export async function reportWorld(
   redis: TestRedis,
   settingsOf: (github: FakeGitHub, repository: FakeRepository) => GitHubSettings,
   pace: Partial<Pace> = {},
-  selection?: Selection,
+  { selection, patience = PATIENCE }: { readonly selection?: Selection; readonly patience?: ReporterPatience } = {},
 ): Promise<ReportWorld> {
   worlds += 1;
   const prefix = `report${worlds}`;
@@ -90,7 +90,7 @@ export async function reportWorld(
   };
   const start = () =>
     startReporting({
-      ...{ forge, book, store, log, now: clock.now, dashboard: undefined, patience: PATIENCE },
+      ...{ forge, book, store, log, now: clock.now, dashboard: undefined, patience },
       repositories: () => [shop],
       changesOf: async () => [{ path: 'services.web.ports', message: 'not opened on the host' }],
       noteOf: async (_repository, number) => notes.get(number),
