@@ -19,6 +19,11 @@ export interface OpenPullRequest {
   readonly updatedAt: number;
 }
 
+/** A pull request, whatever became of it. */
+export interface PullRequestNow extends OpenPullRequest {
+  readonly state: 'open' | 'closed' | 'merged';
+}
+
 /** What is said of one commit beside its name: one word, one line, one link. */
 export interface CommitReport {
   /** `skipped`: there is nothing to be built of it, and nothing for it to fail at. */
@@ -92,6 +97,12 @@ export interface Forge {
 
   /** Every open pull request of a repository, those from forks too. */
   pullRequests(repository: RepositoryName, signal: AbortSignal): Promise<readonly OpenPullRequest[]>;
+  /** Some of them by number, open or not; those that the forge does not know are left out. */
+  pullRequestsNow(
+    repository: RepositoryName,
+    numbers: readonly number[],
+    signal: AbortSignal,
+  ): Promise<readonly PullRequestNow[]>;
   /** The paths that a commit changed against where it left the base; undefined where there are too many to be told. */
   changedPaths(
     repository: RepositoryName,

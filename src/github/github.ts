@@ -5,7 +5,7 @@ import { createClient, type GitHubClient } from './client.ts';
 import { addComment, editComment, findComment, permission, react } from './comments.ts';
 import { deliveriesSince, redeliver, undelivered } from './deliveries.ts';
 import { deploy, deployments, removeDeployment, removeEnvironment, reportDeployment } from './deployments.ts';
-import { changedPaths, pullRequests } from './pull-requests.ts';
+import { changedPaths, pullRequests, pullRequestsNow } from './pull-requests.ts';
 import { report } from './reports.ts';
 import { type GitHubSettings, gitHost, PACE, type Pace } from './settings.ts';
 
@@ -42,6 +42,7 @@ export function createGitHub({ settings, log, now, pace }: GitHubOptions): GitHu
     },
 
     pullRequests: (repository, signal) => pullRequests(client, repository, signal),
+    pullRequestsNow: (repository, numbers, signal) => pullRequestsNow(client, repository, numbers, signal),
     changedPaths: (repository, change, signal) => changedPaths(client, repository, change, signal),
     report: (repository, commit, said, signal) => report(client, repository, commit, said, signal),
 

@@ -28,7 +28,7 @@ describe.each(['app', 'user'] as const)('GitHub, asked as an %s', (as) => {
     expect(found[4]).toMatchObject({ number: 301, head: { repository: undefined } });
     const [first, , ghost, fork] = found;
     expect(first).toEqual({
-      number: 1,
+      ...{ number: 1, state: 'open' },
       head: { repository: SHOP, branch: 'feature-1', commit: shop.pulls[0]?.head.commit },
       ...{ base: 'main', isDraft: true, labels: ['preview', 'bug'], updatedAt: 1_000 },
       author: { login: 'octocat', isBot: false },
@@ -37,6 +37,32 @@ describe.each(['app', 'user'] as const)('GitHub, asked as an %s', (as) => {
     expect(ghost).toMatchObject({ number: 4, author: { login: 'ghost' }, head: { repository: undefined } });
     expect(fork?.head).toEqual({ repository: 'ada/shop', branch: 'main', commit });
     expect(github.requests.filter((one) => one.operation === 'graphql')).toHaveLength(3);
+  });
+
+  it('tells what became of pull requests by their numbers, however many, and leaves out what is not there', async () => {
+    const { github, shop, forge } = await setStage({ as });
+    github.pull(shop, { number: 1, isOpen: false, isMerged: true, at: 1_000, updatedAt: 5_000 });
+    github.pull(shop, { number: 2, isOpen: false });
+    for (let number = 3; number <= 60; number += 1) github.pull(shop, { number });
+    const numbers = Array.from({ length: 60 }, (_, index) => index + 1);
+    const found = await forge.pullRequestsNow(SHOP, numbers, never);
+    expect(found.map((one) => one.number)).toEqual(numbers);
+    expect(found.map((one) => one.state).slice(0, 3)).toEqual(['merged', 'closed', 'open']);
+    expect(found[0]).toMatchObject({ updatedAt: 5_000, head: { branch: 'feature-1' } });
+    expect(github.requests.filter((one) => one.operation === 'graphql')).toHaveLength(2);
+    expect((await forge.pullRequestsNow(SHOP, [2, 404], never)).map((one) => one.number)).toEqual([2]);
+  });
+
+  it('knows the branches of a repository that has moved as its own', async () => {
+    const { github, shop, forge } = await setStage({ as });
+    const commit = 'f'.repeat(40);
+    github.pull(shop, { number: 1, head: { repository: 'acme/store', branch: 'topic', commit } });
+    github.pull(shop, { number: 2, head: { repository: 'ada/shop', branch: 'topic', commit } });
+    shop.name = 'acme/store';
+    for (const one of github.state.installations.values()) one.repositories.add('acme/store');
+    for (const one of github.state.tokens.values()) if (one.isApp) (one.repositories as Set<string>).add('acme/store');
+    const found = await forge.pullRequests(SHOP, never);
+    expect(found.map((one) => one.head.repository)).toEqual([SHOP, 'ada/shop']);
   });
 
   it('tells which paths changed, both of what was renamed, and nothing where they are too many', async () => {

@@ -57,6 +57,13 @@ function repository(state: State, who: FakeToken, now: number, name: string): un
   }
   return {
     nameWithOwner: found.name,
+    pullRequest({ number }: { number: number }) {
+      const one = found.pulls.find((pull) => pull.number === number);
+      if (one) return pull(one);
+      throw new GraphQLError(`Could not resolve to a PullRequest with the number of ${number}.`, {
+        extensions: { type: 'NOT_FOUND' },
+      });
+    },
     pullRequests({ first = 0, after }: { first?: number; after?: string | null }) {
       if (first > 100)
         throw new GraphQLError('`first` is more than 100', { extensions: { type: 'EXCESSIVE_PAGINATION' } });
@@ -86,7 +93,8 @@ function pull(one: FakePull): unknown {
   return {
     number: one.number,
     isDraft: one.isDraft,
-    updatedAt: new Date(one.at).toISOString(),
+    state: one.isOpen ? 'OPEN' : one.isMerged === true ? 'MERGED' : 'CLOSED',
+    updatedAt: new Date(one.updatedAt ?? one.at).toISOString(),
     baseRefName: one.base,
     headRefName: one.head.branch,
     headRefOid: one.head.commit,

@@ -14,6 +14,9 @@ interface Made {
 export interface FakePull extends Made {
   readonly number: number;
   isOpen: boolean;
+  isMerged?: boolean;
+  /** Milliseconds since the epoch; undefined: when it was made. */
+  updatedAt?: number;
   isDraft: boolean;
   labels: string[];
   readonly author: string | undefined;
@@ -65,7 +68,8 @@ export interface ChangedFile {
 }
 
 export interface FakeRepository {
-  readonly name: string;
+  /** Another than the one by which it is asked for, where it has moved. */
+  name: string;
   readonly id: number;
   readonly pulls: FakePull[];
   readonly comments: FakeComment[];
