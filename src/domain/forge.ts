@@ -155,3 +155,24 @@ export interface Forge {
   /** Ends what is under way. */
   close(): void;
 }
+
+/** Up to where it was seen to that no delivery of the forge's webhook is lost. */
+export interface DeliveriesSeen {
+  /** Milliseconds since the epoch, by the forge's clock: all before it came through, or was asked for again. */
+  readonly since: number;
+  /** What was asked for again since then, by the forge's names: it is asked for once. */
+  readonly again: readonly string[];
+}
+
+/** What a forge does not send again by itself. */
+export interface LostDeliveries {
+  /**
+   * Asks for deliveries again that did not come through, the oldest first and `most` of them; what is left is for the next time.
+   * @returns up to where it is seen to now; `fault` where it had to stop before
+   */
+  askAgain(
+    seen: DeliveriesSeen,
+    most: number,
+    signal: AbortSignal,
+  ): Promise<DeliveriesSeen & { readonly count: number; readonly fault?: string }>;
+}

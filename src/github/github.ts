@@ -1,21 +1,17 @@
 /** GitHub behind the port `Forge`. */
-import type { Forge } from '../domain/forge.ts';
+import type { Forge, LostDeliveries } from '../domain/forge.ts';
 import type { Logger } from '../log.ts';
 import { createClient, type GitHubClient } from './client.ts';
 import { addComment, editComment, findComment, permission, react } from './comments.ts';
-import { deliveriesSince, redeliver, undelivered } from './deliveries.ts';
+import { askAgain } from './deliveries.ts';
 import { deploy, deployments, removeDeployment, removeEnvironment, reportDeployment } from './deployments.ts';
 import { changedPaths, pullRequests, pullRequestsNow } from './pull-requests.ts';
 import { report } from './reports.ts';
 import { type GitHubSettings, gitHost, PACE, type Pace } from './settings.ts';
 
-export interface GitHub extends Forge {
+/** A token has no webhook of its own: with it no delivery is ever lost. */
+export interface GitHub extends Forge, LostDeliveries {
   readonly isApp: boolean;
-  /**
-   * Asks for every delivery of the App's webhook again that did not come through since then, milliseconds since the epoch.
-   * @returns how many; always 0 with a token, which has no webhook of its own.
-   */
-  askAgain(since: number, signal: AbortSignal): Promise<number>;
 }
 
 export interface GitHubOptions {
@@ -61,12 +57,8 @@ export function createGitHub({ settings, log, now, pace }: GitHubOptions): GitHu
     react: (repository, comment, reaction, signal) => react(client, repository, { comment, reaction }, signal),
     permission: (repository, login, signal) => permission(client, repository, login, signal),
 
-    async askAgain(since, signal) {
-      if (!client.isApp) return 0;
-      const missed = undelivered(await deliveriesSince(client, since, signal));
-      for (const id of missed) await redeliver(client, id, signal);
-      return missed.length;
-    },
+    askAgain: async (seen, most, signal) =>
+      client.isApp ? askAgain(client, seen, most, signal) : { ...seen, count: 0 },
     close: () => client.close(),
   };
 }

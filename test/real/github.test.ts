@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { branchName, commitId } from '../../src/domain/names.ts';
 import { failureOf } from '../support/failure.ts';
 import { endStages, never, SHOP, setStage } from '../support/github/adapter.ts';
+import { away, times } from '../support/github/troubles.ts';
 
 const HEAD = commitId('0123456789abcdef0123456789abcdef01234567');
 const MARKER = '<!-- treehouse: feature-a--shop -->';
@@ -246,15 +247,39 @@ describe('deliveries of the App’s webhook', () => {
     add(132, 'came-later', 502, 30_000);
     add(133, 'came-later', 202, 20_000);
     add(134, 'lost', 503, 10_000);
-    expect(await forge.askAgain(at - 60_000, never)).toBe(1);
-    const again = github.state.deliveries.filter((one) => one.isAgain);
-    expect(again.map((one) => one.guid)).toEqual(['lost']);
+    const seen = await forge.askAgain({ since: at - 60_000, again: [] }, 10, never);
+    expect(seen.count).toBe(1);
+    const again = () => github.state.deliveries.filter((one) => one.isAgain).map((one) => one.guid);
+    expect(again()).toEqual(['lost']);
     expect(github.requests.at(-1)?.path).toBe('/app/hook/deliveries/134/attempts');
+    // Not even if GitHub did not list the further try yet, or it failed too.
+    github.state.deliveries.pop();
+    expect((await forge.askAgain(seen, 10, never)).count).toBe(0);
+    github.state.deliveries.push({ id: 900, guid: 'lost', status: 502, at: at + 1, isAgain: true });
+    expect((await forge.askAgain({ since: at - 60_000, again: [] }, 10, never)).count).toBe(0);
+  });
+
+  it('are asked for a few at a time, the oldest first, and none is passed over', async () => {
+    const { github, forge } = await setStage();
+    const at = Date.now() - 3_600_000;
+    for (let id = 1; id <= 5; id += 1) {
+      github.state.deliveries.push({ id, guid: `lost-${id}`, status: 502, at: at + id * 600_000, isAgain: false });
+    }
+    const again = () => github.state.deliveries.filter((one) => one.isAgain).map((one) => one.guid);
+    let seen = await forge.askAgain({ since: at, again: [] }, 2, never);
+    expect(again()).toEqual(['lost-1', 'lost-2']);
+    // GitHub goes away at the second one, for all tries.
+    github.play(times(3, away(), (one) => one.path.endsWith('/4/attempts')));
+    seen = await forge.askAgain(seen, 2, never);
+    expect(seen).toMatchObject({ count: 1, fault: expect.stringContaining('delivery 4') });
+    seen = await forge.askAgain(seen, 2, never);
+    expect(again()).toEqual(['lost-1', 'lost-2', 'lost-3', 'lost-4', 'lost-5']);
+    expect((await forge.askAgain(seen, 2, never)).count).toBe(0);
   });
 
   it('are none of a token’s', async () => {
     const { github, forge } = await setStage({ as: 'user' });
-    expect(await forge.askAgain(0, never)).toBe(0);
+    expect(await forge.askAgain({ since: 0, again: [] }, 10, never)).toEqual({ since: 0, again: [], count: 0 });
     expect(github.requests).toEqual([]);
   });
 });
