@@ -40,6 +40,7 @@ import type { Clock } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
 import { answering, engineAnswers, idShift, remoteEngine } from './engine-side.ts';
 import { messageOf } from './errors.ts';
+import { openForgeSide } from './forge-side.ts';
 import { openFront } from './front.ts';
 import { gitHubOfHome, readAppFile } from './github/app-file.ts';
 import { createGitHub } from './github/github.ts';
@@ -219,6 +220,8 @@ async function start(
   undo.push(async () => forge?.close());
   const unasked = tellOfUnasked(forge !== undefined, log);
   unasked(repositories());
+  const forgeSide = forge && openForgeSide({ forge, redis: connections, clock, repositories });
+  undo.push(async () => forgeSide?.close());
   const reports =
     forge &&
     openReports({
@@ -370,7 +373,7 @@ async function start(
 
   const rounds = startRounds({
     ...{ config, docker, engine, deps, connections, hints, admission, budgets, pins, keys, secrets, localPollMs, undo },
-    links: doors.sharing,
+    ...{ links: doors.sharing, forks, forge: forgeSide?.side },
     onSwept: meter.swept,
   });
 

@@ -22,6 +22,7 @@ import { startPolling } from './queue/poll.ts';
 import { hintWhenQuiet } from './queue/quiet.ts';
 import type { RedisConnections } from './queue/redis.ts';
 import { type HintWorker, startWorker } from './queue/worker.ts';
+import type { ForgeSide, SweepDeps } from './sweep/deps.ts';
 import { linksPlace } from './sweep/links-place.ts';
 import { pinsPlace } from './sweep/pins-place.ts';
 import { registryPlace } from './sweep/registry-place.ts';
@@ -42,6 +43,9 @@ export interface RoundsInput {
   readonly links: SharedLinks;
   readonly keys: RedisThings;
   readonly secrets: Parameters<typeof secretsPlace>[0];
+  readonly forks: SweepDeps['forks'];
+  /** Undefined without credentials. */
+  readonly forge: ForgeSide | undefined;
   readonly localPollMs: number;
   onSwept(lines: readonly SweepLine[]): void;
   readonly undo: (() => Promise<unknown>)[];
@@ -59,7 +63,7 @@ const LIGHT_PLACES = 4;
 
 export function startRounds(input: RoundsInput): Rounds {
   const { config, docker, engine, deps, hints, admission, budgets, pins, keys, undo } = input;
-  const { git, forks, store, gateway, clock, log, instance, repositories } = deps;
+  const { git, store, gateway, clock, log, instance, repositories } = deps;
   const worker = startWorker({
     ...{ redis: input.connections, hints, log, concurrency: config.concurrency + LIGHT_PLACES },
     converge: (id, context) => budgets.during(() => admission.during(id, () => converge(deps, id, context))),
@@ -78,7 +82,7 @@ export function startRounds(input: RoundsInput): Rounds {
   undo.push(async () => lists.stop());
   const sweeper = startSweeping(
     {
-      ...{ repositories, git, forks, store, engine, gateway, hints, worker, log },
+      ...{ repositories, git, forks: input.forks, store, engine, gateway, hints, worker, log },
       inventory: engineInventory(() => lists.read()),
       places: [
         ...(deps.registry ? [registryPlace(deps.registry, instance)] : []),
@@ -92,6 +96,7 @@ export function startRounds(input: RoundsInput): Rounds {
         ],
       ],
       allPullRequests: () => keys.pullRequests(),
+      forge: input.forge,
       onHeads: (repository, heads) => poller.begin(repository, heads),
       onSwept: input.onSwept,
     },

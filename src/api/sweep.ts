@@ -8,10 +8,10 @@ const reportSchema = z
     dryRun: z.boolean(),
     lines: z.array(
       z.strictObject({
-        what: z.enum([...KINDS, 'preview', 'repository', 'place']),
+        what: z.enum([...KINDS, 'preview', 'repository', 'pull requests', 'place']),
         name: z.string(),
         why: z.string(),
-        action: z.enum(['hint', 'remove', 'wait', 'leave']),
+        action: z.enum(['hint', 'remove', 'wait', 'leave', 'note']),
         failed: z.string().optional().meta({ description: 'Why it could not be done.' }),
       }),
     ),

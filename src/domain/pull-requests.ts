@@ -17,6 +17,11 @@ export interface PullRequestFact {
   readonly labels?: readonly string[];
   /** Whether a bot opened it. */
   readonly bot?: boolean;
+  /**
+   * When the forge was asked and said so, by our clock, where it was so long after `updatedAt` that nothing more came of that
+   * second: of what is known of one second this is the last.
+   */
+  readonly asked?: number;
 }
 
 /** The later of two facts, whatever order they came in. */
@@ -25,13 +30,14 @@ export function laterFact<T extends PullRequestFact>(known: T | undefined, heard
 }
 
 /**
- * Of the same second: closing is what usually came last, then merging, then labels, which come one after the other; the rest
+ * Of the same second: what the forge said when it was asked later; else closing is what usually came last, then merging, then labels, which come one after the other; the rest
  * only keeps the order one.
  */
 function rank({ updatedAt, open, merged, number, head, ...more }: PullRequestFact): string {
-  const { base, draft, labels, bot } = more;
+  const { base, draft, labels, bot, asked } = more;
   return [
     String(updatedAt).padStart(16, '0'),
+    String(asked ?? 0).padStart(16, '0'),
     open ? 0 : 1,
     merged ? 1 : 0,
     String(number).padStart(12, '0'),

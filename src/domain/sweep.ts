@@ -59,20 +59,20 @@ export interface Place {
 }
 
 interface Said {
-  readonly what: Kind | 'preview' | 'repository' | 'place';
+  readonly what: Kind | 'preview' | 'repository' | 'pull requests' | 'place';
   readonly name: string;
   readonly why: string;
 }
 
 /**
  * `hint`: its preview is to be looked at. `remove`: it belongs to nothing, for longer than the grace time. `wait`: it belongs to
- * nothing, but not for long. `leave`: something speaks against touching it.
+ * nothing, but not for long. `leave`: something speaks against touching it. `note`: it is remembered, and nothing else.
  */
 export type Decision =
   /** `know`: the preview is one that should be. */
   | (Said & { readonly action: 'hint'; readonly id: PreviewId; readonly know: PreviewKey | undefined })
   | (Said & { readonly action: 'remove'; readonly thing: Thing })
-  | (Said & { readonly action: 'wait' | 'leave' });
+  | (Said & { readonly action: 'wait' | 'leave' | 'note' });
 
 /** A decision, and what came of it. */
 export interface SweepLine extends Said {

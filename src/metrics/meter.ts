@@ -104,7 +104,8 @@ export function createMeter(looked: Looked): Meter {
     delivery: (event = '', outcome) => deliveries.inc({ event, outcome }),
     swept(lines) {
       for (const { action, what, failed } of lines) {
-        if (failed !== undefined || what === 'repository' || what === 'place') unswept.inc();
+        const isUnread = what === 'repository' || what === 'place' || (what === 'pull requests' && action === 'leave');
+        if (failed !== undefined || isUnread) unswept.inc();
         else if (action === 'hint') drift.inc();
         else if (action === 'remove') leaks.inc({ kind: what });
       }

@@ -9,13 +9,18 @@ import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
 import type { PathsVerdict } from '../domain/selection.ts';
 import { type Decision, KINDS, type Owner, type Thing } from '../domain/sweep.ts';
+import type { ForgeSeen } from './ask-forge.ts';
 import { grouped } from './grouped.ts';
+import { newsLines } from './news.ts';
 import { type PullRequests, type RepositoryState, type Standings, standings, type WantedPreview } from './standing.ts';
 
 /** The world at one time. */
 export interface Seen {
   readonly repositories: readonly RepositoryState[];
+  /** What was heard, and what the forge said since. */
   readonly pullRequests: PullRequests;
+  /** What the forge was asked; undefined without credentials. */
+  readonly forge: ForgeSeen | undefined;
   readonly aside: ReadonlyMap<PreviewId, SetAside>;
   readonly paths: ReadonlyMap<PreviewId, PathsVerdict>;
   readonly forks: ReadonlyMap<RepositoryName, KnownForks>;
@@ -56,8 +61,12 @@ export function decide(
   should: Standings = standings(seen.repositories, seen),
 ): Decided {
   const things = orphans(seen, should, memory, time);
+  const news = newsLines(seen.forge, seen.records);
+  const told = new Set(news.map((one) => one.name));
+  // One that news are about is looked at, whatever else there is to say of it.
+  const previews = previewLines(seen, should, memory.isFirst).filter((one) => !told.has(one.name));
   return {
-    decisions: [...unreadLines(seen), ...previewLines(seen, should, memory.isFirst), ...things.decisions],
+    decisions: [...unreadLines(seen), ...news, ...previews, ...things.decisions],
     firstSeen: things.firstSeen,
   };
 }

@@ -1,4 +1,6 @@
 /** What a sweep is given. */
+import type { AgreementBook } from '../domain/agreement.ts';
+import type { Forge, LostDeliveries } from '../domain/forge.ts';
 import type { Forks } from '../domain/forks.ts';
 import type { Branch, Commit, PreviewId } from '../domain/names.ts';
 import type { Engine, Gateway, Git, Hints, Repository, Store } from '../domain/ports.ts';
@@ -6,12 +8,22 @@ import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { Inventory, Place, SweepLine } from '../domain/sweep.ts';
 import type { Logger } from '../log.ts';
 
+/** What a sweep needs to ask the forge what no webhook told. */
+export interface ForgeSide {
+  readonly forge: Pick<Forge, 'host' | 'pullRequests' | 'pullRequestsNow'>;
+  readonly book: AgreementBook;
+  /** Undefined where the forge tells of none. */
+  readonly deliveries: LostDeliveries | undefined;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
 export interface SweepDeps {
   /** As they are now. */
   repositories(): readonly Repository[];
   readonly git: Pick<Git, 'branches'>;
-  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'allAside' | 'allPaths'>;
-  readonly forks: Pick<Forks, 'all' | 'approvals'>;
+  readonly store: Pick<Store, 'records' | 'know' | 'pullRequests' | 'notePullRequest' | 'allAside' | 'allPaths'>;
+  readonly forks: Pick<Forks, 'all' | 'approvals' | 'note'>;
   readonly engine: Pick<
     Engine,
     'stop' | 'removeContainer' | 'removeNetwork' | 'removeVolume' | 'removeImage' | 'image'
@@ -22,6 +34,8 @@ export interface SweepDeps {
   readonly places: readonly Place[];
   /** Every branch's, by `branchKey`. */
   allPullRequests(): Promise<ReadonlyMap<string, readonly PullRequestFact[]>>;
+  /** Undefined without credentials: then nothing is asked. */
+  readonly forge?: ForgeSide | undefined;
   readonly hints: Hints & { later(): Promise<ReadonlySet<PreviewId>> };
   readonly worker: {
     running(): readonly PreviewId[];

@@ -5,9 +5,11 @@ import type { Repository, Route } from '../domain/ports.ts';
 import type { Place, Thing } from '../domain/sweep.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { timeLimit, within } from '../time-limit.ts';
+import { askForge, heeded } from './ask-forge.ts';
 import { batches } from './batches.ts';
 import type { Seen } from './decide.ts';
 import type { SweepDeps } from './deps.ts';
+import { withAnswers, withForkAnswers } from './news.ts';
 import { type RepositoryState, type Standings, standings } from './standing.ts';
 
 /** A remote that takes longer to list its branches is for the next sweep. */
@@ -52,15 +54,22 @@ export async function observeAll(
 
 /** What should be, and from what that is known. */
 async function readWanted(deps: SweepDeps, signal: AbortSignal) {
-  const [repositories, pullRequests, aside, paths, forks] = await Promise.all([
-    batches(deps.repositories(), (one) => readHeads(deps, one, signal)),
-    deps.allPullRequests(),
+  const all = deps.repositories();
+  const asking = async () => {
+    const heard = await deps.allPullRequests();
+    return { heard, said: deps.forge && (await askForge({ side: deps.forge, forks: deps.forks }, all, heard, signal)) };
+  };
+  const [repositories, { heard, said }, aside, paths, heardForks] = await Promise.all([
+    batches(all, (one) => readHeads(deps, one, signal)),
+    asking(),
     deps.store.allAside(),
     deps.store.allPaths(),
-    readForks(deps, deps.repositories()),
+    readForks(deps, all),
   ]);
-  const known = { pullRequests, aside, paths, forks };
-  return { repositories, ...known, should: standings(repositories, known) };
+  const forge = said && heeded(said, repositories);
+  const forks = withForkAnswers(heardForks, forge);
+  const known = { pullRequests: withAnswers(heard, forge), aside, paths, forks };
+  return { repositories, forge, ...known, should: standings(repositories, known) };
 }
 
 /** What was heard of the forks of each. */

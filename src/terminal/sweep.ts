@@ -10,18 +10,21 @@ const DONE: Readonly<Record<SweepLine['action'], string>> = {
   remove: 'removed',
   wait: 'waits',
   leave: 'left',
+  note: 'noted',
 };
 const WOULD: Readonly<Record<SweepLine['action'], string>> = {
   hint: 'look at',
   remove: 'remove',
   wait: 'wait',
   leave: 'leave',
+  note: 'note',
 };
 const COLOURS: Readonly<Record<SweepLine['action'], (text: string) => string>> = {
   hint: pc.cyan,
   remove: pc.red,
   wait: pc.dim,
   leave: pc.yellow,
+  note: pc.cyan,
 };
 
 export function sweepTable(report: SweepReport): string {

@@ -37,6 +37,7 @@ export function seen(more: Partial<Seen>): Seen {
   return {
     repositories: [],
     pullRequests: new Map(),
+    forge: undefined,
     aside: new Map(),
     paths: new Map(),
     forks: new Map(),

@@ -32,11 +32,12 @@ function world(more: Partial<SweepDeps> = {}) {
         return branches.now;
       },
     },
-    forks: { all: async () => [], approvals: async () => [] },
+    forks: { all: async () => [], approvals: async () => [], note: async () => undefined },
     store: {
       records: async () => [],
       know: async (key) => void done.push(`know ${key.id}`),
       pullRequests: async () => [],
+      notePullRequest: async () => undefined,
       allAside: async () => new Map(),
       allPaths: async () => new Map(),
     },
