@@ -24,6 +24,7 @@ import { previewCommands } from './terminal/acts.ts';
 import { completionCommand } from './terminal/completion.ts';
 import { confirm } from './terminal/confirm.ts';
 import { execCommand } from './terminal/exec.ts';
+import { forgeLines } from './terminal/forge.ts';
 import { githubCommands } from './terminal/github.ts';
 import { linkCommand } from './terminal/links.ts';
 import { openCommand } from './terminal/open.ts';
@@ -78,7 +79,9 @@ program
   .action(async (options: { json?: boolean; quiet?: boolean }) => {
     const previews = await client().previews();
     if (options.quiet === true) return previews.forEach(({ id }) => void console.log(id));
-    console.log(options.json === true ? JSON.stringify({ previews }, null, 2) : statusTable(previews, Date.now()));
+    const forge = await client().forge();
+    const said = [statusTable(previews, Date.now()), ...forgeLines(forge, Date.now())].join('\n');
+    console.log(options.json === true ? JSON.stringify({ previews, forge }, null, 2) : said);
   });
 
 program

@@ -316,6 +316,7 @@ async function start(
     ...{ links: doors.sharing, passwords: doors.passwords, urlOf: deps.urlOf },
     ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
     pausedBecause: budgets.pausedBecause,
+    agreement: forgeSide?.agreement,
     ...engineAnswers(docker, {
       ...{ engine, gateway, sessions, trail, clock, log, instance, builds },
       ...{ remote: remoteEngine(config.dockerHost), registry: budgets.registry, disks: budgets.disks },

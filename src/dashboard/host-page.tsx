@@ -1,5 +1,6 @@
 /** What Treehouse runs on, and how busy it was in the last hour. */
-import type { HostView } from '../api/host.ts';
+import type { ForgeView, HostView } from '../api/host.ts';
+import { age } from '../domain/duration.ts';
 import { Fragment, h } from './markup.ts';
 import { HOUR_MS, type Sample } from './samples.ts';
 import { bytes, percent } from './words.ts';
@@ -53,6 +54,7 @@ export function HostPage({
               ['Running at most', limit(limits.running)],
               ['Builds side by side', limit(limits.builds)],
               ['Memory of previews', limits.memory === null ? 'no limit' : bytes(limits.memory)],
+              ...(host.forge ? forgeFacts(host.forge, now) : []),
             ].map(([name, value]) => (
               <div>
                 <dt>{name}</dt>
@@ -64,6 +66,17 @@ export function HostPage({
       </div>
     </>
   );
+}
+
+/** When it last agreed with the forge, and why not since. */
+function forgeFacts({ host, installations, deliveries }: ForgeView, now: number): readonly (readonly string[])[] {
+  const agreed = installations.map(({ owner, agreedAt, faults }) => {
+    const when = agreedAt === null ? 'never yet' : `${age(now - Date.parse(agreedAt))} ago`;
+    const whys = faults.map(({ repositories, why }) => `${repositories.join(', ')}: ${why}`);
+    return [`Agreed with ${host}${owner === null ? '' : ` about ${owner}`}`, [when, ...whys].join('; ')];
+  });
+  const fault = deliveries?.fault ?? null;
+  return fault === null ? agreed : [...agreed, ['Lost deliveries', `could not be asked for again: ${fault}`]];
 }
 
 const [WIDTH, HEIGHT] = [360, 64];

@@ -1,6 +1,7 @@
 /** The API, from the command line's side. */
 
 import type { PreviewAct } from '../api/acts.ts';
+import type { ForgeView, HostView } from '../api/host.ts';
 import type { LinkView, NewLink } from '../api/links.ts';
 import type { RepositoryView } from '../api/repositories.ts';
 import type { PreviewView } from '../api/schemas.ts';
@@ -12,6 +13,8 @@ import { TreehouseError } from '../errors.ts';
 
 export interface Client {
   previews(): Promise<readonly PreviewView[]>;
+  /** How far all is as the forge has it; undefined without credentials there, or where the host is not told of: previews are shown all the same. */
+  forge(): Promise<ForgeView | undefined>;
   preview(id: string): Promise<PreviewView & { readonly builds: readonly string[] }>;
   events(id: string, build: string, after: string | null): Promise<EventPage>;
   act(act: PreviewAct, id: string): Promise<void>;
@@ -93,6 +96,11 @@ export function createClient(options: { readonly url: string; readonly token: st
       } while (after !== null);
       return all;
     },
+    forge: () =>
+      call<HostView>('GET', '/api/v1/host').then(
+        (host) => host.forge,
+        () => undefined,
+      ),
     preview: (id) => call('GET', at(id)),
     events: (id, build, after) =>
       call('GET', `${at(id)}/builds/${encodeURIComponent(build)}/events${after === null ? '' : `?after=${after}`}`),

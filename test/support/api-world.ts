@@ -147,6 +147,14 @@ export async function startApiWorld(
     version: '1.2.3',
     limits: { builds: 2 },
     pausedBecause: async () => undefined,
+    agreement: async () => ({
+      host: 'github.com',
+      installations: [
+        { owner: 'acme', agreedAt: 1_000, faults: [] },
+        { owner: 'rho', agreedAt: undefined, faults: [{ repositories: [repositoryName('rho/site')], why: 'no' }] },
+      ],
+      deliveries: { doneAt: 2_000, fault: undefined },
+    }),
     host: async () => ({
       engine: { version: '26.1.5', api: '1.45', containers: 3, running: 2 },
       ...{ cores: 2, memory: 2 ** 30, disks: [{ name: 'Treehouse’s home', size: 100, free: 40 }] },

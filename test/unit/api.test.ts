@@ -414,6 +414,8 @@ describe('the command line', () => {
       'nap--shop',
       'short',
     ]);
+    // What the host does not tell keeps nobody from the previews.
+    expect(await client.forge()).toBeUndefined();
     expect((await client.preview('main--shop')).builds).toEqual([BUILD]);
     expect((await client.events('main--shop', BUILD, '4-0')).next).toBe('5-0');
     expect(await client.sweep({ dryRun: true })).toEqual(await world.sweep({ dryRun: true }));

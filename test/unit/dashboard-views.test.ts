@@ -101,6 +101,11 @@ const HOST: HostView = {
   ...{ version: EVIL, engine: { version: EVIL, api: EVIL, containers: 1, running: 1 }, cores: 1, memory: 1 },
   ...{ disks: [{ name: EVIL, size: 5, free: 1 }], paused: EVIL },
   limits: { previews: 1, running: null, builds: 1, memory: 1 },
+  forge: {
+    host: EVIL,
+    installations: [{ owner: EVIL, agreedAt: null, faults: [{ repositories: [EVIL], why: EVIL }] }],
+    deliveries: { doneAt: null, fault: EVIL },
+  },
 };
 const CONTAINER: ContainerView = {
   ...{ name: EVIL, service: EVIL, state: 'stopped', health: 'unhealthy', exitCode: 1, restarts: 1, image: EVIL },

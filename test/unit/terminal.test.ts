@@ -5,6 +5,7 @@ import type { PreviewView } from '../../src/api/schemas.ts';
 import { age } from '../../src/domain/duration.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
 import { branchName, buildId, commitId, previewId } from '../../src/domain/names.ts';
+import { forgeLines } from '../../src/terminal/forge.ts';
 import { startProgress } from '../../src/terminal/progress.ts';
 import { statusTable } from '../../src/terminal/status.ts';
 import { sweepTable } from '../../src/terminal/sweep.ts';
@@ -111,6 +112,26 @@ describe('the table of previews', () => {
     // Nothing of a message moves the cursor.
     expect(table).not.toContain('\u001b[2J');
     expect(table).not.toContain('\u0007');
+  });
+
+  it('has below it when it was last agreed with the forge, and why not', () => {
+    expect(forgeLines(undefined, 0)).toEqual([]);
+    const forge = {
+      host: 'github.com',
+      installations: [
+        { owner: 'acme', agreedAt: '1970-01-01T00:01:00.000Z', faults: [] },
+        { owner: 'rho', agreedAt: null, faults: [{ repositories: ['rho/a', 'rho/b'], why: 'away\u001b[2J' }] },
+      ],
+      deliveries: { doneAt: null, fault: 'it is away' },
+    };
+    expect(forgeLines(forge, 120_000).map(stripVTControlCharacters)).toEqual([
+      'agreed with github.com about acme 1 min ago',
+      'agreed with github.com about rho never yet',
+      '! rho/a, rho/b: away',
+      '! lost deliveries could not be asked for again: it is away',
+    ]);
+    const token = { ...forge, installations: [{ owner: null, agreedAt: null, faults: [] }], deliveries: null };
+    expect(forgeLines(token, 0)).toEqual(['agreed with github.com never yet']);
   });
 
   it('says what to do where there is none', () => {
