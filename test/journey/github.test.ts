@@ -64,7 +64,7 @@ function wordOn(commit: string): { readonly state: unknown; readonly text: strin
   const fields = there.checkRuns.findLast((one) => one.commit === commit)?.fields;
   return { state: fields?.conclusion ?? fields?.status, text: JSON.stringify(fields?.output ?? {}) };
 }
-const shows = (check: () => void) => vi.waitFor(check, WAIT);
+const shows = (check: () => void | Promise<void>) => vi.waitFor(check, WAIT);
 
 async function pushed(files: Parameters<TestRepo['commit']>[0]): Promise<string> {
   const head = await repo.commit(files);
@@ -91,6 +91,17 @@ it('a pull request that is opened gets a check, a deployment that leads to the p
   const url = active()[0]?.statuses.at(-1)?.url ?? '';
   expect(new URL(url).hostname.split('.')[0]).toBe(id());
   expect(comments()[0]?.body).toContain(url);
+});
+
+it('says when it last agreed with GitHub, where its operators look', async () => {
+  await shows(async () => {
+    const headers = { authorization: `Bearer ${world.treehouse.adminToken?.value ?? ''}` };
+    const host = (await (await fetch(`${world.url}/api/v1/host`, { headers })).json()) as { forge?: unknown };
+    expect(host.forge).toMatchObject({
+      installations: [{ owner: 'acme', agreedAt: expect.any(String), faults: [] }],
+      deliveries: { doneAt: expect.any(String), fault: null },
+    });
+  });
 });
 
 it('a push edits that comment, and is the only active deployment', async () => {
