@@ -9,15 +9,15 @@ export function askPage(action: string, manifest: Manifest): Page {
     ([what, how]) => html`<li>${what.replaceAll('_', ' ')}: ${how}</li>`,
   );
   const hook = manifest.hook_attributes
-    ? html`<p>GitHub tells it of pushes and pull requests at <b>${manifest.hook_attributes.url}</b>.</p>`
-    : html`<p>It has no webhook: Treehouse looks at the branches by itself.</p>`;
+    ? html`<p class="about">GitHub tells it of pushes and pull requests at <b>${manifest.hook_attributes.url}</b>.</p>`
+    : html`<p class="about">It has no webhook: Treehouse looks at the branches by itself.</p>`;
   return page({
     status: 200,
     tone: 'calm',
     title: 'Make the App on GitHub',
     detail: 'A form posts the manifest of the App to GitHub.',
     more: html`<p class="about">GitHub shows what <b>${manifest.name}</b> may do, and you make it there, under this name or another.</p>
-<ul class="stages">${permissions}</ul>${hook}
+<h2>What it asks for</h2><ul class="stages">${permissions}</ul>${hook}
 <form method="post" action="${action}"><input type="hidden" name="manifest" value="${JSON.stringify(manifest)}">
 <p class="field"><button>Go on to ${new URL(action).host}</button></p></form>`,
   });

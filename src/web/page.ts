@@ -46,13 +46,14 @@ const HOUSE = `<svg viewBox="0 0 96 96" width="72" height="72" aria-hidden="true
 
 const STYLE = `:root{color-scheme:light dark;--bg:#f6f3ec;--ink:#2b2a26;--soft:#66635a;--card:#fffdf8;--line:#e2dccd;--leaf:#7d9b6a;
 --wood:#9a6b43;--roof:#b4532f;--bad:#a3341b}
-@media(prefers-color-scheme:dark){:root{--bg:#1b1d1a;--ink:#ece8dd;--soft:#a9a595;--card:#242722;--line:#393d35;--leaf:#6c8a5b;
+@media(prefers-color-scheme:dark){:root{--bg:#1b1d1a;--ink:#ece8dd;--soft:#a9a595;--card:#242722;--line:#393d35;
 --wood:#b08356;--roof:#cf6f48;--bad:#f0906f}}
 *{box-sizing:border-box}body{margin:0;min-height:100vh;display:grid;grid-template-columns:minmax(0,1fr);place-items:center;padding:24px 16px;background:var(--bg);
 color:var(--ink);font:17px/1.55 ui-sans-serif,system-ui,sans-serif}
 main{width:min(720px,100%);min-width:0;background:var(--card);border:1px solid var(--line);border-radius:18px;padding:32px clamp(20px,5vw,44px)}
 h1{font-size:clamp(1.5rem,5vw,2.1rem);line-height:1.2;margin:.5rem 0 .75rem}h2{font-size:1rem;margin:1.5rem 0 .5rem}
-p{margin:.5rem 0;color:var(--soft)}.about b{color:var(--ink);overflow-wrap:anywhere}.bad h1,.reason{color:var(--bad)}
+p{margin:.5rem 0;color:var(--soft)}a{color:var(--ink)}a:focus-visible{outline:3px solid var(--roof);outline-offset:2px}
+.about b{color:var(--ink);overflow-wrap:anywhere}.bad h1,.reason{color:var(--bad)}
 .reason{white-space:pre-wrap;overflow-wrap:anywhere}
 pre{margin:0;padding:14px;border-radius:10px;background:var(--bg);border:1px solid var(--line);overflow:auto;max-height:45vh;
 font:13px/1.5 ui-monospace,monospace;color:var(--ink)}

@@ -59,7 +59,11 @@ export async function startGitHubWeb(): Promise<GitHubWeb> {
     const code = randomBytes(20).toString('hex');
     codes.set(code, String(manifest.name));
     one.secrets.push(code);
-    res.redirect(`${manifest.redirect_url}?${new URLSearchParams({ code, state })}`);
+    const back = `${manifest.redirect_url}?${new URLSearchParams({ code, state })}`;
+    // A person looks at it first; a program is led on.
+    if (req.accepts(['json', 'html']) === 'html')
+      res.send(`<a href="${back.replaceAll('&', '&amp;')}">Create GitHub App</a>`);
+    else res.redirect(back);
   };
   app.post('/settings/apps/new', express.urlencoded({ extended: false }), take);
   app.post('/organizations/:org/settings/apps/new', express.urlencoded({ extended: false }), take);
