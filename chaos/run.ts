@@ -129,6 +129,9 @@ async function main(settings: Settings): Promise<boolean> {
   );
   await house.end('SIGTERM');
   await remote.stop();
+  // What is paused when its engine ends cannot end itself, and neither can the namespace that it is in.
+  const paused = await engine.docker('ps', '--quiet', '--filter', 'status=paused');
+  if (paused.length > 0) await engine.docker('unpause', ...paused);
   await engine.stop();
   return well;
 }
