@@ -45,6 +45,10 @@ const repositorySchema = z
     bots: z.boolean().meta({ description: 'Whether pull requests count that a bot opened.' }),
     base: z.array(z.string()).meta({ description: 'What they may be merged into; empty: anything.' }),
     paths: z.array(z.string()).meta({ description: 'Of which a file must be changed; empty: any.' }),
+    approvalLabel: z
+      .string()
+      .nullable()
+      .meta({ description: 'By which the head of a fork is approved; null: by a comment.' }),
     configured: z.boolean().meta({ description: 'Whether the configuration has it, which alone changes it then.' }),
     idle: seconds('Without a visit, until it sleeps.'),
     ttl: seconds('Unused, until it goes.'),
@@ -170,7 +174,7 @@ function viewOf(one: Repository, configured: boolean): RepositoryView {
   const { previews = null, running = null, builds = null, memory = null } = one.most ?? {};
   return {
     ...{ name: one.name, url: shown(one.url), branches: [...one.branches], configured },
-    ...{ ...asked, base: [...asked.base], paths: [...asked.paths] },
+    ...{ ...asked, base: [...asked.base], paths: [...asked.paths], approvalLabel: one.approvalLabel ?? null },
     idle: inSeconds(one.idle),
     ttl: inSeconds(one.ttl),
     sleepMode: one.sleepMode ?? 'stop',
