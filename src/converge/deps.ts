@@ -31,7 +31,7 @@ export interface ConvergeDeps {
   readonly admission: Admission;
   readonly git: Git;
   /** Undefined: there are no credentials. */
-  readonly forge?: Pick<Forge, 'changedPaths'> | undefined;
+  readonly forge?: Pick<Forge, 'changedPaths' | 'pullRequestsNow'> | undefined;
   readonly forks: Pick<Forks, 'all' | 'approvals'>;
   readonly engine: Engine;
   readonly images: ImageStore;

@@ -7,7 +7,7 @@ import type { ConvergeDeps } from './deps.ts';
 
 /** @param pullRequest its number */
 export async function observeFork(
-  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forks'>,
+  deps: Pick<ConvergeDeps, 'git' | 'store' | 'forge' | 'forks'>,
   preview: PreviewKey,
   input: { readonly repository: Repository; readonly pullRequest: number; readonly signal: AbortSignal },
 ): Promise<Desired> {
@@ -18,9 +18,20 @@ export async function observeFork(
     deps.store.aside(preview.id),
   ]);
   const fact = facts.find((one) => one.number === pullRequest);
-  if (!fact) return { kind: 'as-is', cause: `nothing was heard yet of pull request #${pullRequest}` };
+  if (!fact) return unheard(deps, input);
   const { selection } = repository;
   const isApproved = forkState(fact, approvals, selection).kind === 'approved';
   const head = isApproved ? await deps.git.head(repository, preview.branch, signal) : fact.head;
   return desiredFork({ fact, head, approvals, selection, aside });
+}
+
+/** Redis may have been wiped: of one that is open a delivery or the sweep tells, of one that is closed nobody does any more. */
+async function unheard(
+  { forge }: Pick<ConvergeDeps, 'forge'>,
+  { repository, pullRequest, signal }: Parameters<typeof observeFork>[2],
+): Promise<Desired> {
+  const [now] = forge ? await forge.pullRequestsNow(repository.name, [pullRequest], signal) : [];
+  const number = `pull request #${pullRequest}`;
+  if (now && now.state !== 'open') return { kind: 'absent', cause: `${number} was ${now.state}` };
+  return { kind: 'as-is', cause: `nothing was heard yet of ${number}` };
 }

@@ -3,7 +3,7 @@ import { type SetAside, settled } from '../domain/desired.ts';
 import { driftOf, staleBuild } from '../domain/drift.ts';
 import type { KnownForks } from '../domain/forks.ts';
 import { liveBuild } from '../domain/live.ts';
-import { type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
+import { forkNumber, type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Route } from '../domain/ports.ts';
 import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
@@ -125,8 +125,15 @@ function previewLines(seen: Seen, should: Standings, isFirst: boolean): Decision
     const cause = standing.kind === 'absent' ? standing.cause : gone.get(key.id);
     // A build that runs hears of it, and ends.
     if (cause !== undefined) hint(key.id, undefined, `${cause}, and it is not gone`);
+    else if (isUnheardFork(seen, key)) hint(key.id, undefined, 'nothing is known of its pull request');
   }
   return lines;
+}
+
+/** Redis may have been wiped, with what was heard of its pull request and who approved it. */
+function isUnheardFork({ forks }: Seen, { repository, branch }: PreviewKey): boolean {
+  const number = forkNumber(branch);
+  return number !== undefined && forks.get(repository)?.facts.some((one) => one.number === number) !== true;
 }
 
 /** Those that are to stay as they are too: what serves is wanted, and where nothing does, nothing is. */

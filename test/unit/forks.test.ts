@@ -1,6 +1,7 @@
 /** Pull requests from forks: nothing of them is approved but the one commit that somebody looked at. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { observeFork } from '../../src/converge/fork.ts';
 import { settled } from '../../src/domain/desired.ts';
 import {
   type Approval,
@@ -15,9 +16,11 @@ import {
 } from '../../src/domain/forks.ts';
 import { DEFAULT_LIMITS } from '../../src/domain/isolation.ts';
 import { branchName, commitId, forkBranch, forkNumber, previewBranch, previewId } from '../../src/domain/names.ts';
+import { newRecord } from '../../src/domain/preview.ts';
 import { EVERY_BRANCH } from '../../src/domain/selection.ts';
+import { decide } from '../../src/sweep/decide.ts';
 import { standings } from '../../src/sweep/standing.ts';
-import { heads, SHOP } from '../support/sweep-world.ts';
+import { heads, SHOP, seen } from '../support/sweep-world.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((digit) => commitId(digit.repeat(40))) as [never, never, never];
 
@@ -163,6 +166,45 @@ describe('what should run of a fork', () => {
     // Of one that was never heard of, Redis may have been wiped.
     expect(owner(4)).toEqual(['unknown', 'unknown']);
   });
+});
+
+describe('a fork of which nothing was heard, since Redis was wiped', () => {
+  const branch = forkBranch(7);
+  const key = { id: previewId(SHOP.slug, branch), repository: SHOP.name, branch };
+  const record = { ...newRecord(key, 0), state: 'live' as const };
+
+  it('is looked at by each sweep, until something is', () => {
+    const world = { repositories: [{ repository: SHOP, heads: heads() }], records: [record] };
+    const lines = (more: object = {}) =>
+      decide(seen({ ...world, ...more }), { firstSeen: new Map(), isFirst: false }, { now: 0, graceMs: 0 }).decisions;
+    const hint = { what: 'preview', name: key.id, action: 'hint', why: 'nothing is known of its pull request' };
+    expect(lines()).toMatchObject([hint]);
+    const heard = new Map([[SHOP.name, { facts: [fact()], approvals: [approval(A)] }]]);
+    expect(lines({ forks: heard })).not.toContainEqual(expect.objectContaining(hint));
+  });
+
+  it.each<[string, readonly object[] | undefined, object]>([
+    ['goes where the forge says that it was merged', [{ state: 'merged' }], absent('pull request #7 was merged')],
+    ['goes where the forge says that it was closed', [{ state: 'closed' }], absent('pull request #7 was closed')],
+    ['stays where it is open', [{ state: 'open' }], { kind: 'as-is' }],
+    ['stays where the forge knows nothing of it', [], { kind: 'as-is' }],
+    ['stays where nobody can be asked', undefined, { kind: 'as-is' }],
+  ])('%s, and is never built', async (_what, now, expected) => {
+    const deps = {
+      forge: now && { pullRequestsNow: async () => now },
+      forks: { all: async () => [], approvals: async () => [approval(A)] },
+      store: { aside: async () => undefined },
+      git: {},
+    } as unknown as Parameters<typeof observeFork>[0];
+    const signal = new AbortController().signal;
+    const desired = await observeFork(deps, key, { repository: SHOP, pullRequest: 7, signal });
+    expect(desired).toMatchObject(expected);
+    expect(settled(desired, { serving: undefined, isAsked: true }).kind).toBe('absent');
+  });
+
+  function absent(cause: string) {
+    return { kind: 'absent', cause };
+  }
 });
 
 describe('a fork is given', () => {
