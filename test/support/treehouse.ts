@@ -14,6 +14,7 @@ import { type PreviewId, previewBranch, previewId, repositoryName, repositorySlu
 import type { PreviewRecord } from '../../src/domain/preview.ts';
 import { createLogger } from '../../src/log.ts';
 import { startTreehouse, type Treehouse } from '../../src/main.ts';
+import { keptLog } from './log.ts';
 import { deliver, SECRET, signed } from './signed.ts';
 
 const run = promisify(execFile);
@@ -45,6 +46,8 @@ export interface World {
   leftovers(id: PreviewId): Promise<string[]>;
   /** Every event so far. */
   readonly events: readonly BuildEvent[];
+  /** What was logged so far. */
+  readonly logged: readonly unknown[];
   stop(): Promise<void>;
 }
 
@@ -103,7 +106,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     },
     repositories: Object.entries(options.repositories).map(([name, url]) => ({ name, url })),
   });
-  const log = createLogger({ level: process.env.TEST_LOG ?? 'silent' });
+  const kept = keptLog();
+  const log = process.env.TEST_LOG === undefined ? kept.log : createLogger({ level: process.env.TEST_LOG });
   const treehouse = await startTreehouse(config, log, new AbortController().signal, { localPollMs: 3_600_000 });
   const url = treehouse.url.replace(/\/$/, '');
   const events: BuildEvent[] = [];
@@ -119,6 +123,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     gatewayPort: config.gatewayPort,
     domain: config.domain,
     events,
+    logged: kept.logged,
     idOf: (repository, branch) => previewId(repositorySlug(repositoryName(repository)), previewBranch(branch)),
     visit: (label, where = '/', headers = {}) =>
       visit(config.gatewayPort, { path: where, headers: { host: `${label}.${config.domain}`, ...headers } }),
