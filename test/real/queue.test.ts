@@ -307,8 +307,16 @@ test('stop within the grace lets a run end', async () => {
 
 test('holds a preview still: no converge of it begins meanwhile, and none is held that runs', async () => {
   const hints = queue();
-  const work = slow(300);
-  const one = worker(hints, work.converge);
+  const runs: PreviewId[] = [];
+  let end = (): void => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const one = worker(hints, async (id) => {
+    runs.push(id);
+    if (id === A) await ended;
+    return { kind: 'done' };
+  });
   let release = (): void => {};
   const held = one.hold(
     A,
@@ -319,14 +327,15 @@ test('holds a preview still: no converge of it begins meanwhile, and none is hel
   );
   await hints.hint(A);
   await hints.hint(B);
-  await expect.poll(() => work.runs.map((run) => run.id), { timeout: 10_000 }).toEqual([B]);
+  await expect.poll(() => runs, { timeout: 10_000 }).toEqual([B]);
   expect(one.running()).toContain(A);
   release();
   expect(await held).toBe(true);
-  await expect.poll(() => one.running(), { timeout: 10_000 }).toEqual([A]);
+  await expect.poll(() => runs, { timeout: 10_000 }).toEqual([B, A]);
   const tooLate = vi.fn();
   expect(await one.hold(A, tooLate)).toBe(false);
   expect(tooLate).not.toHaveBeenCalled();
+  end();
   await expect.poll(() => hints.counts(), { timeout: 10_000 }).toEqual({ waiting: 0, active: 0, later: 0 });
-  expect(work.runs.map((run) => run.id)).toEqual([B, A]);
+  expect(runs).toEqual([B, A]);
 });
