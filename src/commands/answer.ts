@@ -4,10 +4,10 @@ import type { CommandOrder } from '../domain/comment-commands.ts';
 import { desiredState, excludedBecause } from '../domain/desired.ts';
 import type { OpenPullRequest } from '../domain/forge.ts';
 import { approvedCommit, type ForkFact, forkState } from '../domain/forks.ts';
-import { type Branch, type Commit, forkBranch, forkNumber, previewId, shortCommit } from '../domain/names.ts';
+import { type Branch, type Commit, forkBranch, forkNumber, shortCommit } from '../domain/names.ts';
 import type { Note } from '../domain/notes.ts';
 import type { Repository } from '../domain/ports.ts';
-import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import { type PreviewKey, type PreviewRecord, previewKey } from '../domain/preview.ts';
 import { factOf } from '../domain/pull-requests.ts';
 import { TreehouseError } from '../errors.ts';
 import type { CommandDeps } from './deps.ts';
@@ -57,7 +57,7 @@ async function ofFork(
   const now: ForkFact = { ...fact, fork: { repository: fork, branch }, headSince: fact.updatedAt };
   await deps.forks.note(repository.name, now);
   const standIn = forkBranch(number);
-  const key: PreviewKey = { id: previewId(repository.slug, standIn), repository: repository.name, branch: standIn };
+  const key: PreviewKey = previewKey(repository, standIn);
   await deps.store.know(key);
   await deps.store.notePullRequest(repository.name, standIn, fact);
   if (command.name === 'approve') {
@@ -88,7 +88,7 @@ async function ofOwn(
   { repository, pullRequest, signal }: Asked & { readonly pullRequest: OpenPullRequest },
 ): Promise<Answer> {
   const { branch } = pullRequest.head;
-  const key: PreviewKey = { id: previewId(repository.slug, branch), repository: repository.name, branch };
+  const key: PreviewKey = previewKey(repository, branch);
   const of = (answer: Answer): Answer => ({ ...answer, branch });
   if (order.command.name === 'approve') {
     return of(refused('Its branch is of this repository itself: nothing of it waits for approval.'));

@@ -1,7 +1,7 @@
 /** What is known of one branch's preview, for people; decisions are taken from observation, never from this. */
 import type { Wait } from './admission.ts';
 import type { BuildEvent, Shown, Stage } from './events.ts';
-import type { Branch, BuildId, Commit, PreviewId, RepositoryName } from './names.ts';
+import { type Branch, type BuildId, type Commit, type PreviewId, previewId, type RepositoryName } from './names.ts';
 import { waitText } from './waiting.ts';
 
 /** Which branch of which repository a preview id stands for. */
@@ -9,6 +9,14 @@ export interface PreviewKey {
   readonly id: PreviewId;
   readonly repository: RepositoryName;
   readonly branch: Branch;
+}
+
+/** That of a branch, or of what stands for one. */
+export function previewKey(
+  { name, slug }: { readonly name: RepositoryName; readonly slug: string },
+  branch: Branch,
+): PreviewKey {
+  return { id: previewId(slug, branch), repository: name, branch };
 }
 
 /**

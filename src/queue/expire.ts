@@ -24,7 +24,7 @@ export interface ExpireOptions {
 const LEAST_MS = 500;
 const MOST_MS = 60_000;
 
-/** Looks until `stop`; a look costs nothing where no repository has a time to live. */
+/** Looks until `stop`; a look costs next to nothing where nothing has a time to live. */
 export function startExpiring(options: ExpireOptions): { stop(): Promise<void> } {
   const { gateway, store, pins, hints, clock, log } = options;
   const ttls = () => options.repositories().map((one) => one.ttl);

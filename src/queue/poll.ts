@@ -1,8 +1,8 @@
 /** Repositories on this machine tell by a look at their files that a branch moved, so they are looked at often; the sweep sees the rest. */
 import { selects } from '../domain/globs.ts';
-import { type Branch, type Commit, previewId } from '../domain/names.ts';
+import type { Branch, Commit } from '../domain/names.ts';
 import type { Engine, Git, Hints, Repository, Store } from '../domain/ports.ts';
-import type { PreviewKey } from '../domain/preview.ts';
+import { type PreviewKey, previewKey } from '../domain/preview.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 
@@ -42,7 +42,7 @@ export function startPolling(options: PollOptions): Poller {
     for (const branch of branches) {
       if (!selects(repository.branches, branch)) continue;
       if (before?.get(branch) === now.get(branch)) continue;
-      const key = { id: previewId(repository.slug, branch), repository: repository.name, branch };
+      const key = previewKey(repository, branch);
       if (key.id === repository.reserved) continue;
       await hint(key);
     }

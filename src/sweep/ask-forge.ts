@@ -4,8 +4,9 @@ import { type KnownPullRequests, type LearntFact, learn, unlisted } from '../dom
 import { excludedBecause } from '../domain/desired.ts';
 import { ForgeFault } from '../domain/forge.ts';
 import type { Forks } from '../domain/forks.ts';
-import { type Branch, previewId } from '../domain/names.ts';
+import type { Branch } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
+import { previewKey } from '../domain/preview.ts';
 import type { FaultKind } from '../errors.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { timeLimit } from '../time-limit.ts';
@@ -120,7 +121,7 @@ export function heeded(seen: ForgeSeen, repositories: readonly RepositoryState[]
   const heads = new Map(repositories.map((one) => [one.repository.name, one.heads]));
   const isHeeded = ({ name, slug, ...rest }: Repository, one: LearntFact): boolean => {
     if (one.kind === 'fork') return true;
-    const key = { id: previewId(slug, one.branch), repository: name, branch: one.branch };
+    const key = previewKey({ name, slug }, one.branch);
     if (excludedBecause(key, { slug, ...rest }) !== undefined) return false;
     const known = heads.get(name);
     return known === undefined || 'unread' in known || known.has(one.branch);

@@ -1,8 +1,8 @@
 /** What a sweep does with what the forge told: previews to look at, and what could not be asked. Pure. */
 import { type LearntFact, withLearnt } from '../domain/asked.ts';
 import { type KnownForks, laterFork } from '../domain/forks.ts';
-import { type Branch, forkBranch, type PreviewId, previewId, type RepositoryName } from '../domain/names.ts';
-import type { PreviewKey, PreviewRecord } from '../domain/preview.ts';
+import { type Branch, forkBranch, type PreviewId, type RepositoryName } from '../domain/names.ts';
+import { type PreviewKey, type PreviewRecord, previewKey } from '../domain/preview.ts';
 import type { Decision } from '../domain/sweep.ts';
 import type { ForgeReply, ForgeSeen } from './ask-forge.ts';
 import { branchKey, type PullRequests } from './standing.ts';
@@ -59,8 +59,8 @@ function linesOf(
   for (const one of reply.learnt) {
     if (one.what === undefined) continue;
     const branch = branchOf(one);
-    const id = previewId(repository.slug, branch);
-    const key: PreviewKey = { id, repository: repository.name, branch };
+    const key = previewKey(repository, branch);
+    const { id } = key;
     const hint = hints.get(id) ?? { key, isOpen: false, whats: [] };
     hints.set(id, { key, isOpen: hint.isOpen || one.fact.open, whats: [...hint.whats, one.what] });
   }

@@ -7,11 +7,10 @@ import {
   forkBranch,
   forkNumber,
   type PreviewId,
-  previewId,
   type RepositoryName,
 } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
-import type { PreviewKey } from '../domain/preview.ts';
+import { type PreviewKey, previewKey } from '../domain/preview.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
 import type { PathsVerdict } from '../domain/selection.ts';
 import type { Owner } from '../domain/sweep.ts';
@@ -82,7 +81,7 @@ export function standings(
   for (const { repository, heads } of repositories) {
     if ('unread' in heads) continue;
     for (const [branch, head] of heads) {
-      const key: PreviewKey = { id: previewId(repository.slug, branch), repository: repository.name, branch };
+      const key: PreviewKey = previewKey(repository, branch);
       const desired = desiredState({
         head,
         pullRequests: pullRequests.get(branchKey(repository.name, branch)) ?? [],
@@ -96,7 +95,7 @@ export function standings(
     const { facts, approvals } = forks.get(repository.name) ?? NO_FORKS;
     for (const fact of facts) {
       const branch = forkBranch(fact.number);
-      const key: PreviewKey = { id: previewId(repository.slug, branch), repository: repository.name, branch };
+      const key: PreviewKey = previewKey(repository, branch);
       // What the head really is, is asked before it is built.
       const known = { fact, head: fact.head, approvals, selection: repository.selection, aside: aside.get(key.id) };
       note(key, desiredFork(known));

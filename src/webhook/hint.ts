@@ -1,9 +1,9 @@
 /** From a branch's name in a payload to the preview that is looked at. Pure. */
 import { excludedBecause } from '../domain/desired.ts';
 import { selects } from '../domain/globs.ts';
-import { type Branch, branchName, previewId } from '../domain/names.ts';
+import { type Branch, branchName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
-import type { PreviewKey } from '../domain/preview.ts';
+import { type PreviewKey, previewKey } from '../domain/preview.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
 import { messageOf } from '../errors.ts';
 import { type Interpretation, ignored, quote } from './interpretation.ts';
@@ -25,7 +25,7 @@ export function hint(
   if (!isNamed && !fact) {
     return ignored(`the \`branches\` setting of ${known.name} leaves out ${quote(branch)}`);
   }
-  const key: PreviewKey = { id: previewId(known.slug, branch), repository: known.name, branch };
+  const key: PreviewKey = previewKey(known, branch);
   if (key.id === known.reserved) return ignored(excludedBecause(key, known) ?? '');
   const why = isNamed ? '' : `; ${excludedBecause(key, known)}`;
   return { kind: 'hint', key, cause: `${cause(branch)}${why}`, ...(fact ? { pullRequest: fact } : {}) };

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { CommandOrder } from '../domain/comment-commands.ts';
 import { forkState } from '../domain/forks.ts';
-import { type Branch, branchName, commitId, forkBranch, previewId } from '../domain/names.ts';
+import { type Branch, branchName, commitId, forkBranch } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
+import { previewKey } from '../domain/preview.ts';
 import type { PullRequestFact } from '../domain/pull-requests.ts';
 import { judge } from '../domain/selection.ts';
 import { hint } from './hint.ts';
@@ -81,7 +82,7 @@ function ofFork(
   const { why } = { why: 'approved', ...forkState(whole, [], known.selection) };
   const cause = `pull request #${fact.number} comes from ${repository === undefined ? 'a fork that is gone' : `the fork ${quote(repository)}`}: ${why}`;
   const branch = forkBranch(fact.number);
-  const key = { id: previewId(known.slug, branch), repository: known.name, branch };
+  const key = previewKey(known, branch);
   return { kind: 'fork', key, fact: whole, cause, ...(approval ? { order: approval } : {}) };
 }
 
