@@ -11,7 +11,6 @@ import { createGate } from './adapters/gate.ts';
 import type { MirrorTurns } from './adapters/git.ts';
 import { pulledImages } from './adapters/pulled-images.ts';
 import { createRegistry } from './adapters/registry.ts';
-import { countWork } from './disk/at-work.ts';
 import { type Caretaker, startCaretaking } from './disk/caretaker.ts';
 import type { CaretakerDeps } from './disk/deps.ts';
 import { openLevel } from './disk/level.ts';
@@ -53,8 +52,6 @@ export interface Budgets {
   disks(): Promise<readonly Disk[]>;
   /** See ConvergeDeps. */
   fullest(): Promise<Fullest | undefined>;
-  /** To be told of each converge: what was used since it began stays. */
-  during<T>(work: () => Promise<T>): Promise<T>;
   /** Begins to look after the disks. */
   keep(worker: CaretakerDeps['worker']): Caretaker;
 }
@@ -76,7 +73,6 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
   const watching = pulled.watching(options.engine, options.images);
   const gate = createGate();
   const passing = options.registry && embedded ? gated(gate, watching.engine, options.registry) : undefined;
-  const work = countWork(clock);
   let caretaker: Caretaker | undefined;
   const level = openLevel({ disks: () => disksOf(folders), mark, log }, () => caretaker?.hurry());
 
@@ -103,13 +99,11 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
     pausedBecause: level.pausedBecause,
     disks: () => disksOf(folders),
     fullest: level.fullest,
-    during: work.during,
     keep(worker) {
       const deps = {
         ...{ stores, level, worker, clock, log },
         // An engine elsewhere has a disk of its own, of which nothing is known.
         diskOf: async (folder: string) => (folder === '' ? '' : diskOf(folder, paths)),
-        oldestWork: work.oldest,
       };
       const [everyMs, graceMs] = [settings.every * 1000, settings.grace * 1000];
       caretaker = startCaretaking(deps, { everyMs, graceMs, hurryMs: Math.min(HURRY_MS, everyMs) });

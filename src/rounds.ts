@@ -66,7 +66,8 @@ export function startRounds(input: RoundsInput): Rounds {
   const { git, store, gateway, clock, log, instance, repositories } = deps;
   const worker = startWorker({
     ...{ redis: input.connections, hints, log, concurrency: config.concurrency + LIGHT_PLACES },
-    converge: (id, context) => budgets.during(() => admission.during(id, () => converge(deps, id, context))),
+    converge: (id, context) => admission.during(id, () => converge(deps, id, context)),
+    now: clock.now,
   });
   undo.push(() => worker.stop(0));
   const poller = startPolling({ repositories, git, store, hints, log, everyMs: input.localPollMs });
@@ -105,7 +106,10 @@ export function startRounds(input: RoundsInput): Rounds {
   undo.push(() => sweeper.stop());
   const caretaker = budgets.keep(worker);
   undo.push(() => caretaker.stop());
-  const unwatch = hintWhenQuiet(engine, (id) => (worker.running().includes(id) ? Promise.resolve() : hints.hint(id)));
+  const unwatch = hintWhenQuiet(engine, async (id) => {
+    const atWork = await worker.atWork();
+    if (!atWork.some((one) => one.id === id)) await hints.hint(id);
+  });
   undo.push(async () => unwatch());
   return {
     worker,

@@ -48,7 +48,8 @@ export function startCaretaking(deps: CaretakerDeps, options: CaretakerOptions):
     if (over.signal.aborted) return [];
     // What is used from here on is used by something that may not have begun yet.
     const began = clock.now();
-    const unusedSince = Math.min(began - options.graceMs, deps.oldestWork() ?? began);
+    const atWork = await deps.worker.atWork();
+    const unusedSince = Math.min(began - options.graceMs, ...atWork.map((one) => one.since));
     const [full, found] = await Promise.all([
       deps.level.look(),
       Promise.all(deps.stores.map((one) => stateOf(deps, one, unusedSince))),
@@ -113,7 +114,7 @@ async function stateOf(deps: CaretakerDeps, store: DiskStore, unusedSince: numbe
   try {
     const late = () => new Error(`it took longer than ${LOOK_MS / 1000} s`);
     const [disk, things] = await within(LOOK_MS, Promise.all([deps.diskOf(store.folder), store.look()]), late);
-    const running = new Set(deps.worker.running());
+    const running = new Set((await deps.worker.atWork()).map((one) => one.id));
     return { name, budget, disk, things: things.map((one) => withReason(one, running, unusedSince)) };
   } catch (error) {
     deps.log.warn({ store: name, reason: messageOf(error) }, 'a part of the disks was not looked after');

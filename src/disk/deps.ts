@@ -17,12 +17,11 @@ export interface CaretakerDeps {
   diskOf(folder: string): Promise<string>;
   readonly level: { look(): Promise<readonly Disk[]>; readonly mark: HighWater };
   readonly worker: {
-    running(): readonly PreviewId[];
+    /** Previews that are worked on, and since when, milliseconds since the epoch. */
+    atWork(): Promise<readonly { readonly id: PreviewId; readonly since: number }[]>;
     /** @returns false, undone, where the preview's converge runs */
     hold(id: PreviewId, work: () => Promise<void>): Promise<boolean>;
   };
-  /** When the oldest converge that runs began, milliseconds since the epoch. */
-  oldestWork(): number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }

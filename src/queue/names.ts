@@ -9,6 +9,9 @@ export function queueKeys(prefix: string): {
   readonly later: string;
   readonly tries: string;
   readonly crashes: string;
+  readonly held: string;
+  readonly holders: string;
+  readonly lead: string;
 } {
   return {
     /** Channel: ids of previews that were just hinted. */
@@ -19,5 +22,11 @@ export function queueKeys(prefix: string): {
     tries: `${prefix}:tries`,
     /** Hash: preview id → how many runs in a row ended in an error that nobody foresaw. */
     crashes: `${prefix}:crashes`,
+    /** Sorted set: preview id → until when a worker has it to itself. */
+    held: `${prefix}:held`,
+    /** Hash: preview id → which run has it, and since when. */
+    holders: `${prefix}:holders`,
+    /** Which worker does what only one does; see lead.ts. */
+    lead: `${prefix}:lead`,
   };
 }

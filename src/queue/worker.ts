@@ -1,4 +1,4 @@
-/** Takes hints and runs converge: one run of a preview at a time, several previews side by side. */
+/** Takes hints and runs converge: one run of a preview at a time among all workers, several previews side by side. */
 import { type Job, Worker } from 'bullmq';
 import type { Logger } from 'pino';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
@@ -6,6 +6,7 @@ import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Hints } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { type HintJob, onHinted, type QueueOptions } from './hints.ts';
+import { type HeldPreview, openHolds } from './holds.ts';
 import { promote, settle } from './later.ts';
 import { DEFAULT_PREFIX, QUEUE } from './names.ts';
 import { outcomeOf } from './outcome.ts';
@@ -22,15 +23,17 @@ export interface WorkerOptions extends QueueOptions {
   readonly promoteEveryMs?: number;
   /** Until a dead worker's jobs are taken over. A synchronous block longer than this makes two runs of one job. */
   readonly lockMs?: number;
+  /** Milliseconds since the epoch; the system's clock unless told. */
+  now?(): number;
 }
 
 export interface HintWorker {
-  /** Previews whose converge is under way here. */
-  running(): readonly PreviewId[];
+  /** Previews that are worked on, by this worker or another. @throws transient `queue-away` */
+  atWork(): Promise<readonly HeldPreview[]>;
   /**
-   * Does `work` while no converge of the preview runs here; those that come meanwhile wait. It takes none of the places.
+   * Does `work` while no worker converges the preview; those that come meanwhile wait. It takes none of the places.
    * @param work its signal is aborted when Treehouse stops
-   * @returns false, undone, where one runs.
+   * @returns false, undone, where one does. @throws transient `queue-away`
    */
   hold(id: PreviewId, work: (signal: AbortSignal) => Promise<void>): Promise<boolean>;
   /** Takes no new jobs, lets the running ones end for `graceMs`, aborts the rest and waits for them too. */
@@ -59,6 +62,8 @@ interface Deferred {
 const CLOSE_MS = 3_000;
 
 const LOST: Outcome = { kind: 'again', cause: 'the hold on it was lost', afterMs: 0 };
+/** What that worker does may be what was hinted, or may have begun before it. */
+const TAKEN: Outcome = { kind: 'again', cause: 'another worker is at it', afterMs: 500 };
 
 export function startWorker(options: WorkerOptions): HintWorker {
   const { log, converge } = options;
@@ -66,6 +71,7 @@ export function startWorker(options: WorkerOptions): HintWorker {
   const lockMs = options.lockMs ?? 5_000;
   const connection = options.redis.patient();
   const runs = new Map<PreviewId, Run>();
+  const holds = openHolds({ redis: options.redis, prefix, leaseMs: lockMs, now: options.now ?? Date.now });
   let stopping: Promise<void> | undefined;
 
   const worker = new Worker<HintJob>(QUEUE, process, {
@@ -86,9 +92,7 @@ export function startWorker(options: WorkerOptions): HintWorker {
   worker.on('stalled', (job) => log.warn({ job }, 'a job is taken over from a worker that went silent'));
   worker.on('lockRenewalFailed', (jobs) => {
     for (const run of runs.values()) {
-      if (run.jobId === undefined || !jobs.includes(run.jobId)) continue;
-      run.lost = true;
-      run.abort.abort(stopped(`the hold on ${run.id} was lost; it is looked at again`));
+      if (run.jobId !== undefined && jobs.includes(run.jobId)) lose(run);
     }
   });
 
@@ -141,6 +145,22 @@ export function startWorker(options: WorkerOptions): HintWorker {
     }
   }
 
+  function lose(run: Run): void {
+    run.lost = true;
+    run.abort.abort(stopped(`the hold on ${run.id} was lost; it is looked at again`));
+  }
+
+  /** `work` while no other worker does any on the preview; undefined, undone, where one does. */
+  async function held<T>(run: Run, work: () => Promise<T>): Promise<T | undefined> {
+    const letGo = await holds.take(run.id, () => lose(run));
+    if (!letGo) return undefined;
+    try {
+      return await work();
+    } finally {
+      await letGo();
+    }
+  }
+
   async function perform(run: Run): Promise<void> {
     const { id } = run;
     const began = performance.now();
@@ -148,13 +168,7 @@ export function startWorker(options: WorkerOptions): HintWorker {
     let crash: { readonly err: unknown } | undefined;
     try {
       if (stopping) throw stopped('Treehouse is stopping');
-      outcome = await converge(id, {
-        signal: run.abort.signal,
-        onNudge: (listener) => {
-          run.listeners.add(listener);
-          return () => run.listeners.delete(listener);
-        },
-      });
+      outcome = (await held(run, () => begin(run))) ?? TAKEN;
     } catch (error) {
       // Whatever an aborted run ends with, it ends for that reason.
       const reason = run.abort.signal.aborted ? run.abort.signal.reason : error;
@@ -168,6 +182,16 @@ export function startWorker(options: WorkerOptions): HintWorker {
     const fields = { preview: id, outcome: outcome.kind, ms: Math.round(performance.now() - began), ...settled };
     if (crash) log.error({ ...fields, ...crash }, 'converge crashed');
     else log.info({ ...fields, ...('cause' in outcome ? { cause: outcome.cause } : {}) }, 'converge ended');
+  }
+
+  function begin(run: Run): Promise<Outcome> {
+    return converge(run.id, {
+      signal: run.abort.signal,
+      onNudge: (listener) => {
+        run.listeners.add(listener);
+        return () => run.listeners.delete(listener);
+      },
+    });
   }
 
   async function allConverged(): Promise<void> {
@@ -191,15 +215,22 @@ export function startWorker(options: WorkerOptions): HintWorker {
     await settledWithin(closed, CLOSE_MS);
     unsubscribe();
     connection.disconnect();
+    holds.close();
     await ticker.idle;
   }
 
   return {
-    running: () => [...runs.keys()],
+    atWork: () => holds.all(),
     async hold(id, work) {
       if (stopping || runs.has(id)) return false;
-      await alone(newRun(id, undefined), (run) => work(run.abort.signal));
-      return true;
+      let isDone = false;
+      await alone(newRun(id, undefined), async (run) => {
+        await held(run, async () => {
+          isDone = true;
+          await work(run.abort.signal);
+        });
+      });
+      return isDone;
     },
     stop: (graceMs) => {
       stopping ??= shutDown(graceMs);

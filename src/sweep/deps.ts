@@ -38,7 +38,7 @@ export interface SweepDeps {
   readonly forge?: ForgeSide | undefined;
   readonly hints: Hints & { later(): Promise<ReadonlySet<PreviewId>> };
   readonly worker: {
-    running(): readonly PreviewId[];
+    atWork(): Promise<readonly { readonly id: PreviewId }[]>;
     hold(id: PreviewId, work: () => Promise<void>): Promise<boolean>;
   };
   /** Told of the branches that a sweep saw and hinted where they had moved. */

@@ -25,7 +25,7 @@ export async function observeAll(
   signal: AbortSignal,
 ): Promise<{ readonly seen: Seen; readonly should: Standings }> {
   // Whoever runs before or after all else is read may have changed it meanwhile.
-  const before = deps.worker.running();
+  const before = await deps.worker.atWork();
   const wanting = readWanted(deps, signal);
   const isWanted = async (id: PreviewId) => {
     const { should } = await wanting;
@@ -46,7 +46,7 @@ export async function observeAll(
     routes,
     things: [...inventory.things, ...routeThings(routes), ...places.flatMap((one) => one.things)],
     unread: places.flatMap(({ place, reason }) => (reason === undefined ? [] : [{ place, reason }])),
-    running: new Set([...before, ...deps.worker.running()]),
+    running: new Set([...before, ...(await deps.worker.atWork())].map((one) => one.id)),
     later,
   };
   return { seen, should };

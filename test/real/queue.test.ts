@@ -82,6 +82,10 @@ function slow(ms: number, outcome: (run: number) => Outcome = () => done) {
   return { converge, runs, overlaps: () => overlaps };
 }
 
+async function atWork(one: HintWorker): Promise<readonly PreviewId[]> {
+  return (await one.atWork()).map(({ id }) => id);
+}
+
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -92,7 +96,7 @@ async function idle(hints: HintQueue): Promise<void> {
 
 test('200 hints at 5 previews: no overlap, and each preview’s last hint is followed by a run that began after it', async () => {
   const hints = queue();
-  const { converge, runs, overlaps } = slow(40);
+  const { converge, runs, overlaps } = slow(150);
   worker(hints, converge);
   worker(hints, converge);
   const last = new Map<PreviewId, number>();
@@ -282,15 +286,17 @@ test('stop: no new jobs, the running one is aborted after the grace, and is run 
     { concurrency: 1 },
   );
   await hints.hint(A);
-  await expect.poll(() => one.running()).toEqual([A]);
+  await expect.poll(() => atWork(one)).toEqual([A]);
   await hints.hint(B);
   const at = performance.now();
   await one.stop(200);
   expect(performance.now() - at).toBeGreaterThan(190);
   expect(reason).toMatchObject({ code: 'stopped' });
-  expect([began, one.running()]).toEqual([[A], []]);
+  expect(began).toEqual([A]);
   const next = slow(1);
-  worker(hints, next.converge);
+  const two = worker(hints, next.converge);
+  await idle(hints);
+  expect(await atWork(two)).toEqual([]);
   await expect.poll(() => next.runs.map(({ id }) => id).sort(), { timeout: 10_000 }).toEqual([A, B]);
 });
 
@@ -303,6 +309,34 @@ test('stop within the grace lets a run end', async () => {
   await one.stop(5_000);
   expect(runs[0]?.to).toBeGreaterThan(0);
   expect(await hints.counts()).toEqual({ waiting: 0, active: 0, later: 0 });
+});
+
+test('a preview that one worker has is another’s neither to converge nor to hold', async () => {
+  const hints = queue();
+  const { converge, runs } = slow(700);
+  const [one, two] = [worker(hints, converge), worker(hints, converge)];
+  let release = (): void => {};
+  const held = one.hold(
+    A,
+    () =>
+      new Promise((resolve) => {
+        release = resolve;
+      }),
+  );
+  await expect.poll(() => atWork(two)).toEqual([A]);
+  expect(await two.hold(A, async () => expect.unreachable())).toBe(false);
+  // Whichever worker takes it.
+  for (let at = 0; at < 6; at += 1) {
+    await hints.hint(A);
+    await pause(150);
+  }
+  expect(runs).toEqual([]);
+  release();
+  expect(await held).toBe(true);
+  await expect.poll(() => runs.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  const tries = await Promise.all([one, two].map((each) => each.hold(A, async () => expect.unreachable())));
+  expect(tries).toEqual([false, false]);
+  await idle(hints);
 });
 
 test('holds a preview still: no converge of it begins meanwhile, and none is held that runs', async () => {
@@ -328,7 +362,7 @@ test('holds a preview still: no converge of it begins meanwhile, and none is hel
   await hints.hint(A);
   await hints.hint(B);
   await expect.poll(() => runs, { timeout: 10_000 }).toEqual([B]);
-  expect(one.running()).toContain(A);
+  expect(await atWork(one)).toEqual([A]);
   release();
   expect(await held).toBe(true);
   await expect.poll(() => runs, { timeout: 10_000 }).toEqual([B, A]);

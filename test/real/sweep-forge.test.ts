@@ -71,7 +71,7 @@ async function world({ forge }: { readonly forge: GitHub }, options: WorldOption
       allPullRequests: () => things.pullRequests(),
       forge: { forge, book, deliveries: forge.isApp ? forge : undefined, now: clock.now },
       hints: { hint: async (id) => void hinted.push(id), later: async () => new Set() },
-      worker: { running: () => [], hold: async () => false },
+      worker: { atWork: async () => [], hold: async () => false },
     },
     { everyMs: 86_400_000, graceMs: MINUTE },
   );

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { namingDisk } from '../../src/converge/disk-full.ts';
-import { countWork } from '../../src/disk/at-work.ts';
 import { startCaretaking } from '../../src/disk/caretaker.ts';
 import { openLevel } from '../../src/disk/level.ts';
 import type { Disk, DiskStore, DiskThing } from '../../src/domain/disk.ts';
@@ -19,7 +18,7 @@ const EVERY_MS = 300_000;
 const HURRY_MS = 5_000;
 const MARK = { full: 0.9, free: 1 };
 const log = createLogger({ level: 'silent' });
-const [BUSY, QUIET] = ['busy--shop' as PreviewId, 'quiet--shop' as PreviewId];
+const [BUSY, QUIET, ELSEWHERE] = ['busy--shop', 'quiet--shop', 'elsewhere--shop'] as [PreviewId, PreviewId, PreviewId];
 
 let now: number;
 let free: number;
@@ -61,9 +60,12 @@ function caretaker(...stores: DiskStore[]) {
   const level = openLevel({ disks, mark: MARK, log }, () => care.hurry());
   const care = startCaretaking(
     {
-      ...{ stores, level, log, clock: { now: () => now }, diskOf: async (folder) => folder, oldestWork: () => oldest },
+      ...{ stores, level, log, clock: { now: () => now }, diskOf: async (folder) => folder },
       worker: {
-        running: () => running,
+        atWork: async () => [
+          ...running.map((id) => ({ id, since: now })),
+          ...(oldest === undefined ? [] : [{ id: ELSEWHERE, since: oldest }]),
+        ],
         async hold(id, work) {
           if (running.includes(id)) return false;
           acts.push(`hold ${id}`);
@@ -215,17 +217,6 @@ describe('how full the disks are', () => {
     const away = () => Promise.reject(new Error('no such folder'));
     expect(await openLevel({ disks: away, mark: MARK, log }).pausedBecause()).toBeUndefined();
   });
-});
-
-it('knows since when work has been going on', async () => {
-  const work = countWork({ now: () => now });
-  let end = (): void => {};
-  const first = work.during(() => new Promise<void>((resolve) => (end = resolve)));
-  now += 10;
-  await work.during(async () => expect(work.oldest()).toBe(NOW));
-  end();
-  await first;
-  expect(work.oldest()).toBeUndefined();
 });
 
 describe('what fails', () => {

@@ -61,7 +61,7 @@ function world(more: Partial<SweepDeps> = {}) {
     allPullRequests: async () => new Map(),
     hints: { hint: async (id) => void done.push(`hint ${id}`), later: async () => new Set() },
     worker: {
-      running: () => [...running],
+      atWork: async () => [...running].map((id) => ({ id })),
       async hold(id, work) {
         if (running.has(id)) return false;
         done.push(`hold ${id}`);
