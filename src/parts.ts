@@ -2,19 +2,11 @@
 import type { Config } from './config.ts';
 import type { Guard } from './domain/guards.ts';
 import type { OnOutage } from './embedded/keep.ts';
-import { type EmbeddedNginx, startNginx } from './embedded/nginx.ts';
+import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
-import { type EmbeddedRegistry, startRegistry } from './embedded/registry.ts';
+import { startRegistry } from './embedded/registry.ts';
+import type { Beside } from './ground.ts';
 import type { Logger } from './log.ts';
-
-export interface Parts {
-  readonly redisUrl: string;
-  /** If it is the embedded one. */
-  readonly embedded: EmbeddedRegistry | undefined;
-  /** `host:port`; undefined where nothing is pushed. */
-  readonly registryAddress: string | undefined;
-  readonly nginx: EmbeddedNginx;
-}
 
 /** @param undo takes what ends each part, in the order in which they started */
 export async function startParts(
@@ -34,7 +26,7 @@ export async function startParts(
     /** It has forgotten who sleeps, and the links. */
     onGatewayBack(): void;
   },
-): Promise<Parts> {
+): Promise<Beside> {
   const common = { home: config.home, searchPath: config.path, signal };
   const redis =
     config.redisUrl === undefined
@@ -61,7 +53,7 @@ export async function startParts(
     redisUrl: config.redisUrl ?? redis?.url ?? '',
     embedded,
     registryAddress: embedded?.address ?? (config.registry === 'none' ? undefined : config.registry),
-    nginx,
+    gateway: nginx.gateway,
   };
 }
 

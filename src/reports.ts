@@ -30,7 +30,7 @@ export interface ReportsDeps {
   allPullRequests(): Promise<PullRequests>;
 }
 
-export interface Reports extends Pick<Reporter, 'take'> {
+export interface Reports extends Pick<Reporter, 'take' | 'look'> {
   /** Something was heard of a branch's pull requests. */
   heard(...of: Parameters<Store['pullRequests']>): void;
   /** Somebody was answered on a pull request. */
@@ -62,6 +62,7 @@ export function openReports(deps: ReportsDeps): Reports {
   });
   return {
     take: reporter.take,
+    look: reporter.look,
     notes,
     heard,
     noted(name, number) {

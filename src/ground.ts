@@ -1,0 +1,184 @@
+/** Wires what every process of Treehouse stands on: its home, the engine, Redis, the gateway, git, and who may see what. */
+import path from 'node:path';
+import { tokenKnower } from './access/issue.ts';
+import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { createGit } from './adapters/git.ts';
+import { engineImages } from './adapters/images.ts';
+import type { NginxGateway } from './adapters/nginx-gateway.ts';
+import { pinFiles } from './adapters/pin-files.ts';
+import { redisForks } from './adapters/redis-forks.ts';
+import { redisPlaces } from './adapters/redis-places.ts';
+import { openStore } from './adapters/redis-store.ts';
+import { redisThings } from './adapters/redis-things.ts';
+import { createRegistry } from './adapters/registry.ts';
+import { repositoryFile } from './adapters/repository-file.ts';
+import { repositoryUrl } from './adapters/repository-url.ts';
+import { tokenFiles } from './adapters/token-files.ts';
+import { trailFiles } from './adapters/trail-files.ts';
+import { bearer } from './api/router.ts';
+import { openBudgets } from './budgets.ts';
+import { openBook } from './config/book.ts';
+import type { Config } from './config.ts';
+import type { Guard } from './domain/guards.ts';
+import type { Branch, RepositoryName } from './domain/names.ts';
+import type { Clock, Gateway, Repository } from './domain/ports.ts';
+import { openDoors } from './doors.ts';
+import type { EmbeddedRegistry } from './embedded/registry.ts';
+import { answering, remoteEngine } from './engine-side.ts';
+import { messageOf } from './errors.ts';
+import { type OpenForgeSide, openForgeSide } from './forge-side.ts';
+import { gitHubOfHome } from './github/app-file.ts';
+import { createGitHub, type GitHub } from './github/github.ts';
+import { tellOfUnasked } from './github-side.ts';
+import { homeSecret, instanceName, openHome } from './home.ts';
+import type { Logger } from './log.ts';
+import { countedEngine, countedGateway } from './metrics/counted.ts';
+import { createMeter } from './metrics/meter.ts';
+import { openHints } from './queue/hints.ts';
+import { redisConnections } from './queue/redis.ts';
+import { openSecretStore } from './secrets/store.ts';
+
+/** What is beside this process, embedded in it or in others. */
+export interface Beside {
+  readonly redisUrl: string;
+  /** If it is the embedded one. */
+  readonly embedded: EmbeddedRegistry | undefined;
+  /** `host:port`; undefined where nothing is pushed. */
+  readonly registryAddress: string | undefined;
+  readonly gateway: NginxGateway;
+}
+
+export interface GroundInput {
+  readonly config: Config;
+  readonly log: Logger;
+  /** Takes what ends each part, in the order in which they started. */
+  readonly undo: (() => Promise<unknown>)[];
+  /** @param door what the gateway asks of visitors, and its key */
+  beside(door: { readonly key: string; readonly guards: readonly Guard[] }): Promise<Beside>;
+}
+
+export type Ground = Awaited<ReturnType<typeof openGround>>;
+
+const clock: Clock = { now: () => Date.now() };
+
+/** @throws {TreehouseError} that names what is missing and the way out. */
+export async function openGround({ config, log, undo, beside }: GroundInput) {
+  await openHome(config.home);
+  const adminToken = config.adminToken === undefined ? await homeSecret(config.home, 'admin-token') : undefined;
+  const ownToken = config.adminToken ?? adminToken?.value ?? '';
+  const tokens = tokenFiles(config.home);
+  const docker = connectEngine(config.dockerHost);
+  const instance = await instanceName(config.home);
+  const engine = dockerEngine(docker, instance);
+  await answering(() => docker.ping());
+
+  const changed = listeners<[]>();
+  const repositoryBook = await openBook({
+    ...{ configured: config.repositories, defaults: config.defaults, added: repositoryFile(config.home) },
+    checkUrl: (url) => repositoryUrl(url, config.path),
+    async onChange() {
+      // Before anything of it is routed anew.
+      await doors.follow();
+      unasked(repositories());
+      changed.tell();
+    },
+  });
+  const repositories = (): readonly Repository[] => repositoryBook.all();
+  const doors = await openDoors({ home: config.home, repositories, clock, log });
+  const { redisUrl, embedded, registryAddress, gateway: nginx } = await beside(doors.gateway);
+  await doors.lead(nginx);
+
+  const connections = redisConnections(redisUrl, log);
+  const heard = listeners<[RepositoryName, Branch]>();
+  const store = openStore({ ...{ redis: connections, clock, log }, onPullRequest: heard.tell });
+  undo.push(() => store.close());
+  const book = redisPlaces({ redis: connections });
+  const forks = redisForks({ redis: connections, clock });
+  undo.push(async () => forks.close());
+  const meter = createMeter({
+    records: () => store.records(),
+    queueing: () => book.read(),
+    visits: () => nginx.visits(),
+    disks: () => budgets.disks(),
+    now: clock.now,
+  });
+  const keys = redisThings({ redis: connections });
+  undo.push(async () => keys.close());
+  const hints = openHints({ redis: connections });
+  undo.push(() => hints.close());
+
+  const github = config.github ?? gitHubOfHome(config.home);
+  const forge = github && createGitHub({ settings: github, log, now: clock.now });
+  undo.push(async () => forge?.close());
+  const unasked = tellOfUnasked(forge !== undefined, log);
+  unasked(repositories());
+  const forgeSide = forge && openForgeSide({ forge, redis: connections, clock, repositories });
+  undo.push(async () => forgeSide?.close());
+
+  const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize, forge });
+  const builds = path.join(config.home, 'builds');
+  const budgets = await openBudgets({
+    ...{ settings: config.disk, home: config.home, builds, instance, docker, git, clock, log },
+    engine: countedEngine(engine, meter),
+    isRemote: remoteEngine(config.dockerHost) !== undefined,
+    images: engineImages(docker),
+    registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
+    embedded,
+  });
+
+  /** An nginx that was started again has forgotten who sleeps: their converge tells it. */
+  async function tellOfSleepers(): Promise<void> {
+    try {
+      for (const one of await store.records()) if (one.state === 'asleep') await hints.hint(one.id);
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, 'the gateway was not told who sleeps');
+    }
+  }
+
+  const gateway: Gateway = countedGateway(nginx, meter);
+  return {
+    ...{ config, log, undo, clock, docker, instance, engine, repositoryBook, repositories, doors, nginx, gateway },
+    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress },
+    forge: forge as GitHub | undefined,
+    forgeSide: forgeSide as OpenForgeSide | undefined,
+    secretStore: openSecretStore(config.home, clock),
+    pins: pinFiles(config.home, clock),
+    ...{ tokens, ownToken, adminToken },
+    authenticate: bearer(tokenKnower({ tokens, clock, adminToken: ownToken })),
+    trail: trailFiles(config.home),
+    /** The gateway's nginx was started anew. */
+    onGatewayBack(): void {
+      doors.tellAgain();
+      void tellOfSleepers();
+    },
+    /** Names what this process needs and does not reach. */
+    async away(): Promise<readonly string[]> {
+      const parts = { redis: store.records(), engine: docker.ping(), gateway: gateway.routes() };
+      const results = await Promise.allSettled(Object.values(parts));
+      return Object.keys(parts).filter((_, index) => results[index]?.status === 'rejected');
+    },
+    /** To be told once the repositories are others. */
+    onRepositories: changed.add,
+    /** To be told of news of pull requests that this process noted. */
+    onPullRequest: heard.add,
+    /** Where the engine is, if it does not see this host's files. */
+    remote: remoteEngine(config.dockerHost),
+  };
+}
+
+function listeners<Args extends readonly unknown[]>(): {
+  /** @returns what takes it away again */
+  add(listener: (...args: Args) => void): () => void;
+  tell(...args: Args): void;
+} {
+  const all = new Set<(...args: Args) => void>();
+  return {
+    add(listener) {
+      all.add(listener);
+      return () => void all.delete(listener);
+    },
+    tell: (...args) => {
+      for (const one of all) one(...args);
+    },
+  };
+}
