@@ -71,6 +71,21 @@ program
     });
   });
 
+for (const [kind, what] of [
+  ['serve', 'serve webhooks, API and dashboard: one process of an installation of several'],
+  ['worker', 'build and run previews; there may be any number of them'],
+  ['gateway', 'run the nginx that serves previews'],
+  ['walls', 'keep previews from this host'],
+] as const) {
+  program
+    .command(kind)
+    .description(what)
+    .action(async () => {
+      const { run } = await import('./run.ts');
+      await run(kind, readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }));
+    });
+}
+
 program
   .command('status')
   .option('-q, --quiet', 'their ids alone')

@@ -51,6 +51,8 @@ export interface Beside {
 export interface GroundInput {
   readonly config: Config;
   readonly log: Logger;
+  /** Whether other processes share the home. */
+  readonly isShared: boolean;
   /** Takes what ends each part, in the order in which they started. */
   readonly undo: (() => Promise<unknown>)[];
   /** @param door what the gateway asks of visitors, and its key */
@@ -59,10 +61,12 @@ export interface GroundInput {
 
 export type Ground = Awaited<ReturnType<typeof openGround>>;
 
+/** What another process adds or removes counts here this soon. */
+const REREAD_MS = 2_000;
 const clock: Clock = { now: () => Date.now() };
 
 /** @throws {TreehouseError} that names what is missing and the way out. */
-export async function openGround({ config, log, undo, beside }: GroundInput) {
+export async function openGround({ config, log, undo, beside, isShared }: GroundInput) {
   await openHome(config.home);
   const adminToken = config.adminToken === undefined ? await homeSecret(config.home, 'admin-token') : undefined;
   const ownToken = config.adminToken ?? adminToken?.value ?? '';
@@ -83,10 +87,20 @@ export async function openGround({ config, log, undo, beside }: GroundInput) {
       changed.tell();
     },
   });
+  if (isShared) {
+    const timer = setInterval(() => {
+      repositoryBook.reread().catch((error: unknown) => {
+        log.warn({ reason: messageOf(error) }, 'which repositories were added could not be read');
+      });
+    }, REREAD_MS);
+    undo.push(async () => clearInterval(timer));
+  }
   const repositories = (): readonly Repository[] => repositoryBook.all();
   const doors = await openDoors({ home: config.home, repositories, clock, log });
   const { redisUrl, embedded, registryAddress, gateway: nginx } = await beside(doors.gateway);
-  await doors.lead(nginx);
+  await doors.lead(nginx).catch((error: unknown) => {
+    log.warn({ reason: messageOf(error) }, 'the gateway was not told of the links: they open nothing until it is');
+  });
 
   const connections = redisConnections(redisUrl, log);
   const heard = listeners<[RepositoryName, Branch]>();
@@ -115,7 +129,9 @@ export async function openGround({ config, log, undo, beside }: GroundInput) {
   const forgeSide = forge && openForgeSide({ forge, redis: connections, clock, repositories });
   undo.push(async () => forgeSide?.close());
 
-  const git = createGit({ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize, forge });
+  const git = createGit({
+    ...{ home: config.home, searchPath: config.path, checkoutSize: config.checkoutSize, forge, isShared },
+  });
   const builds = path.join(config.home, 'builds');
   const budgets = await openBudgets({
     ...{ settings: config.disk, home: config.home, builds, instance, docker, git, clock, log },

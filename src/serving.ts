@@ -19,7 +19,7 @@ import { urlsOf } from './stages.ts';
 import { VERSION } from './version.ts';
 import { doorRouter } from './web/door.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
-import { close, createApp, listen } from './web/server.ts';
+import { close, createApp, listen, listenAt } from './web/server.ts';
 import { serveUpgrades } from './web/upgrades.ts';
 import { webhookRouter } from './webhook/receive.ts';
 
@@ -35,10 +35,15 @@ export interface ServingInput {
   wake(id: PreviewId): Promise<void>;
   /** Why no command is run in what serves; undefined: they are. */
   readonly remote: string | undefined;
+  /** Where the gateway finds this server, if not by its port. */
+  readonly pagesSocket?: string;
+  /** For which open requests go on as it stops; 2,000 unless told. */
+  readonly closeMs?: number;
 }
 
 /** Wrong tokens from one address in a minute: far more than anyone mistypes, far fewer than guessing takes. */
 const GUESSES = 20;
+const CLOSE_MS = 2_000;
 /** As above, of a preview's password; and of all addresses together. */
 const KNOCKS = { ofAddress: 10, ofRepository: 60 };
 
@@ -111,7 +116,13 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
   });
   const server = await listen(app, config.host, config.port);
   serveUpgrades(server, app);
-  undo.push(() => close(server, 2_000));
+  const closeMs = input.closeMs ?? CLOSE_MS;
+  undo.push(() => close(server, closeMs));
+  if (input.pagesSocket !== undefined) {
+    const pages = await listenAt(app, input.pagesSocket);
+    serveUpgrades(pages, app);
+    undo.push(() => close(pages, closeMs));
+  }
   undo.push(() => sessions.stop());
   return { webhookSecret, url: `http://${config.host}:${config.port}/` };
 }

@@ -10,6 +10,8 @@ export interface WallOptions {
   readonly log: Logger;
   /** Milliseconds between two looks. */
   readonly everyMs: number;
+  /** Whether the process goes on for its sake. */
+  readonly isWatched?: boolean;
 }
 
 export interface HeldWalls extends Walls {
@@ -19,7 +21,7 @@ export interface HeldWalls extends Walls {
 }
 
 /** @throws `bad-config` where it must be up and the host does not let us. */
-export async function holdWalls({ firewall, mode, log, everyMs }: WallOptions): Promise<HeldWalls> {
+export async function holdWalls({ firewall, mode, log, everyMs, isWatched }: WallOptions): Promise<HeldWalls> {
   let state = mode === 'off' ? 'off' : '';
 
   async function look(): Promise<void> {
@@ -44,7 +46,7 @@ export async function holdWalls({ firewall, mode, log, everyMs }: WallOptions): 
     // It was logged, and no preview starts.
     looking = looking.then(look).catch(() => undefined);
   }, everyMs);
-  timer.unref();
+  if (!isWatched) timer.unref();
   return {
     state: () => state,
     stand: look,

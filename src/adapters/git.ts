@@ -22,6 +22,8 @@ export interface GitOptions {
   readonly checkoutSize: number;
   /** Whose private repositories are read; undefined: those of nobody. */
   readonly forge?: GitForge | undefined;
+  /** Whether other processes use the same mirrors. */
+  readonly isShared?: boolean;
 }
 
 const FETCH_MS = 600_000;
@@ -38,7 +40,7 @@ export function createGit(options: GitOptions): Git & MirrorTurns {
   const { checkoutSize: limit } = options;
   const mirrors = resolve(options.home, 'mirrors');
   const around = { ...options, emptyHome: join(mirrors, '.home') };
-  const inTurn = createTurns();
+  const inTurn = createTurns(options.isShared ? join(options.home, 'locks', 'mirrors') : undefined);
   const askRemote = createRemote({ around, forge: options.forge, folder: join(mirrors, '.askpass') });
   const ensured = new Map<string, string>();
   /** Branch → what could not be fetched of it, and the commit at which that was, once it is known. */

@@ -7,20 +7,26 @@ import type { BuildId, PreviewId } from '../domain/names.ts';
 import type { Gateway, Route, Visit } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { writeWhole } from '../whole-file.ts';
+import { locked } from './file-lock.ts';
 
 export interface NginxGatewayOptions {
   readonly controlSocket: string;
   /** Read by nginx when it starts, as is the next. */
   readonly routesFile: string;
   readonly guardsFile: string;
+  /** Held while they are written, where other processes write them too. */
+  readonly lockFile?: string;
 }
 
 const ANSWER_WITHIN = 5_000;
+/** Another process that writes asks nginx twice. */
+const LOCK_WITHIN = 4 * ANSWER_WITHIN;
 
 export class NginxGateway implements Gateway, Doorkeeper {
   readonly #controlSocket: string;
   readonly #routesFile: string;
   readonly #guardsFile: string;
+  readonly #lockFile: string | undefined;
   /** The last write: writers follow each other, since all share the one file. */
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -28,6 +34,18 @@ export class NginxGateway implements Gateway, Doorkeeper {
     this.#controlSocket = options.controlSocket;
     this.#routesFile = options.routesFile;
     this.#guardsFile = options.guardsFile;
+    this.#lockFile = options.lockFile;
+  }
+
+  /** Another whenever nginx was started anew, and so has forgotten who sleeps, and the links. */
+  born(): Promise<string> {
+    return this.#ask('GET', '/born', 'asking the gateway since when it runs');
+  }
+
+  /** Whether something accepts a connection there, as the gateway sees it. */
+  async listens(upstream: string): Promise<boolean> {
+    const path = `/listens?upstream=${encodeURIComponent(upstream)}`;
+    return (await this.#ask('GET', path, `trying ${upstream}`)) === 'yes';
   }
 
   async routesOf(preview: PreviewId): Promise<readonly Route[]> {
@@ -42,7 +60,13 @@ export class NginxGateway implements Gateway, Doorkeeper {
   setRoutes(preview: PreviewId, routes: readonly Route[]): Promise<boolean> {
     const fault = routesFault(preview, routes);
     if (fault) return Promise.reject(new TreehouseError('route-failed', `setting the routes of ${preview}: ${fault}`));
-    const done = this.#writing.then(() => this.#write(preview, routes));
+    return this.#inTurn(() => this.#write(preview, routes));
+  }
+
+  #inTurn<T>(write: () => Promise<T>): Promise<T> {
+    const file = this.#lockFile;
+    const alone = file === undefined ? write : () => locked(file, AbortSignal.timeout(LOCK_WITHIN), write);
+    const done = this.#writing.then(alone);
     this.#writing = done.catch(() => undefined);
     return done;
   }
@@ -77,14 +101,12 @@ export class NginxGateway implements Gateway, Doorkeeper {
   }
 
   setGuards(guards: readonly Guard[]): Promise<void> {
-    const done = this.#writing.then(async () => {
+    return this.#inTurn(async () => {
       const text = guardsText(guards);
       // The file first, as with routes.
       await this.#writeFile(this.#guardsFile, text, 'guarding previews');
       await this.#ask('PUT', '/guards', 'guarding previews', text);
     });
-    this.#writing = done.catch(() => undefined);
-    return done;
   }
 
   async setLinks(links: readonly OpenLink[]): Promise<void> {

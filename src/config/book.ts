@@ -1,4 +1,5 @@
 /** The repositories as they are now: those of the configuration, which only it changes, and those that the API added. */
+import { isDeepStrictEqual } from 'node:util';
 import type { RepositoryName } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { TreehouseError } from '../errors.ts';
@@ -24,6 +25,8 @@ export interface RepositoryBook {
   put(name: RepositoryName, section: Section): Promise<readonly string[]>;
   /** @returns false where it was not added. */
   remove(name: RepositoryName): Promise<boolean>;
+  /** Takes over what another process added or removed. @throws where it cannot be read, or not be used. */
+  reread(): Promise<void>;
 }
 
 export interface BookOptions {
@@ -43,14 +46,10 @@ export interface BookOptions {
 export async function openBook(options: BookOptions): Promise<RepositoryBook> {
   const { configured, defaults, added } = options;
   const isConfigured = (name: string) => configured.some((one) => one.name.toLowerCase() === name.toLowerCase());
-  const begun = new Map([...(await added.read())].filter(([name]) => !isConfigured(name)));
+  const read = async () => new Map([...(await added.read())].filter(([name]) => !isConfigured(name)));
+  const begun = await read();
   let sections: ReadonlyMap<string, Section> = begun;
-  const first = resolve(begun);
-  if (first.faults.length > 0) {
-    const list = first.faults.map((one) => `\n  ${one}`).join('');
-    throw new TreehouseError('bad-config', `${added.file} has faults; mend them, or remove what they are of:${list}`);
-  }
-  let repositories = first.repositories;
+  let repositories = usable(begun);
   let last: Promise<unknown> = Promise.resolve();
 
   function resolve(all: ReadonlyMap<string, Section>): {
@@ -75,6 +74,13 @@ export async function openBook(options: BookOptions): Promise<RepositoryBook> {
     return { repositories: Object.freeze(whole), faults };
   }
 
+  function usable(all: ReadonlyMap<string, Section>): readonly Repository[] {
+    const { repositories: found, faults } = resolve(all);
+    if (faults.length === 0) return found;
+    const list = faults.map((one) => `\n  ${one}`).join('');
+    throw new TreehouseError('bad-config', `${added.file} has faults; mend them, or remove what they are of:${list}`);
+  }
+
   /** One change after the other, each kept before it counts. */
   function inTurn<T>(work: () => Promise<T>): Promise<T> {
     const mine = last.then(work);
@@ -92,6 +98,14 @@ export async function openBook(options: BookOptions): Promise<RepositoryBook> {
   return {
     all: () => repositories,
     isConfigured,
+    reread: () =>
+      inTurn(async () => {
+        const now = await read();
+        if (isDeepStrictEqual(now, new Map(sections))) return;
+        repositories = usable(now);
+        sections = now;
+        await options.onChange();
+      }),
     put: (name, section) =>
       inTurn(async () => {
         const all = new Map(sections).set(name, section);

@@ -13,7 +13,7 @@ import { STANDARD_PATH } from './child.ts';
 export interface NginxSettings {
   /** Previews are at `<label>.<domain>`. */
   readonly domain: string;
-  /** `host:port` of Treehouse's own server, which answers where no preview does. */
+  /** `host:port`, or `unix:` and a path, of Treehouse's own server, which answers where no preview does. */
   readonly pages: string;
   /** Of the home, 64 hex digits: it signs passes, and shows Treehouse's server that it is the gateway that asks; without one nothing does. */
   readonly key?: string;
@@ -89,6 +89,7 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     ['listen', quoted(`${isIPv6(frame.host) ? `[${frame.host}]` : frame.host}:${frame.port}`)],
     ['control', quoted(`unix:${frame.control}`)],
     ['pages', quoted(pagesAddress(settings.pages))],
+    ['pages_name', quoted(isSocket(settings.pages) ? 'treehouse' : pagesAddress(settings.pages))],
     ['key', quoted(settings.key ?? '')],
     ...['client', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
       (kind) => [`temp_${kind}`, quoted(join(frame.temporary, kind))] as const,
@@ -111,12 +112,13 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
   for (const text of files.values()) hash.update('\0').update(text);
   const revision = hash.digest('hex').slice(0, 16);
   const pages = pagesAddress(settings.pages);
-  const at = pages.lastIndexOf(':');
+  const at = isSocket(pages) ? pages.length : pages.lastIndexOf(':');
   const lines = [
     `domain = '${domain}'`,
     `revision = '${revision}'`,
     `pages_host = '${pages.slice(0, at)}'`,
-    `pages_port = ${pages.slice(at + 1)}`,
+    // With a socket there is none.
+    `pages_port = ${pages.slice(at + 1) || 'nil'}`,
     `key = '${keyText(settings.key)}'`,
   ];
   files.set(join(LUA, 'settings.lua'), `return { ${lines.join(', ')} }\n`);
@@ -154,8 +156,14 @@ function domainName(text: string): string {
   throw new TreehouseError('bad-config', `TREEHOUSE_DOMAIN: '${text}' is not a domain name`);
 }
 
+function isSocket(pages: string): boolean {
+  return pages.startsWith('unix:');
+}
+
 /** Where to reach a server that may listen on every address. */
 function pagesAddress(text: string): string {
+  // It goes into Lua as it is.
+  if (/^unix:\/[\w./-]+$/.test(text)) return text;
   const parts = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})$/.exec(text);
   if (!parts)
     throw new TreehouseError('bad-config', `the gateway needs host:port of Treehouse's server, not '${text}'`);

@@ -25,8 +25,8 @@ export interface NginxOptions extends NginxSettings {
   readonly port?: number;
   /** Default: the nginx of the system's folders. */
   readonly program?: string;
-  /** From the first request on; default: all previews are public. */
-  readonly guards?: readonly Guard[];
+  /** From the first request on; default: all previews are public. `written`: another process wrote them. */
+  readonly guards?: readonly Guard[] | 'written';
   readonly signal?: AbortSignal;
   readonly onOutage?: OnOutage;
 }
@@ -43,6 +43,11 @@ export interface EmbeddedNginx {
 
 const UNGUARDED: readonly Guard[] = [{ slug: '*', access: PUBLIC }];
 const guardsFile = (folder: string) => join(folder, 'guards.txt');
+
+/** What nginx reads as it starts, in its folder. */
+export function gatewayFiles(folder: string): { readonly routesFile: string; readonly guardsFile: string } {
+  return { routesFile: join(folder, 'routes.txt'), guardsFile: guardsFile(folder) };
+}
 const TEMPORARY = join(tmpdir(), 'treehouse-gateway-');
 /** A unix socket's path has 107 bytes at most on Linux, unix(7). */
 const SOCKET_PATH_MAX = 100;
@@ -66,7 +71,8 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
     await checkPort(host, port);
     const temporary = await makeTemporary(folder);
     const frame = { program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port };
-    await writeWhole(guardsFile(folder), guardsText(options.guards ?? UNGUARDED));
+    const guards = options.guards ?? UNGUARDED;
+    if (guards !== 'written') await writeWhole(guardsFile(folder), guardsText(guards));
     const { revision } = await install(frame, options);
     return await run(frame, revision, claim, options);
   } catch (error) {
@@ -100,11 +106,7 @@ async function run(
   });
   const unbound = boundLog(join(frame.folder, 'error.log'));
   return {
-    gateway: new NginxGateway({
-      controlSocket: frame.control,
-      routesFile: join(frame.folder, 'routes.txt'),
-      guardsFile: guardsFile(frame.folder),
-    }),
+    gateway: new NginxGateway({ controlSocket: frame.control, ...gatewayFiles(frame.folder) }),
     get pid() {
       return child.pid;
     },

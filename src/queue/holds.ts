@@ -1,5 +1,6 @@
 /** Who is at work on which preview, in Redis, for all workers that share it; what a killed worker held is free again in seconds. */
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { DEFAULT_PREFIX, queueKeys } from './names.ts';
@@ -73,7 +74,8 @@ export function openHolds({ redis, leaseMs, now, prefix = DEFAULT_PREFIX }: Hold
 
   return {
     async take(id, onLost) {
-      const holder = randomUUID();
+      // Who looks into Redis sees which process it is.
+      const holder = `${hostname()}/${process.pid}/${randomUUID()}`;
       const args = [id, holder, String(leaseMs), String(now())];
       if ((await ask(`taking ${id}`, TAKE, ...args)) !== 1) return undefined;
       const timer = setInterval(() => {

@@ -1,4 +1,6 @@
 /** The one HTTP server: webhooks, API, health, and the pages that the gateway asks for. */
+import { once } from 'node:events';
+import { rename, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { messageOf, TreehouseError } from '../errors.ts';
@@ -57,6 +59,25 @@ export function listen(app: Express, host: string, port: number): Promise<Server
     });
     server.listen(port, host, () => resolve(server));
   });
+}
+
+/**
+ * Listens on a unix socket, in place of whoever listened there before: that one keeps what it accepted, and gets nothing new.
+ * @throws {TreehouseError} `bad-config` where that cannot be.
+ */
+export async function listenAt(app: Express, file: string): Promise<Server> {
+  const server = createServer(app);
+  const aside = `${file}.${process.pid}`;
+  try {
+    await rm(aside, { force: true });
+    server.listen(aside);
+    await once(server, 'listening');
+    await rename(aside, file);
+    return server;
+  } catch (error) {
+    server.close();
+    throw new TreehouseError('bad-config', `cannot listen on ${file}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** Refuses new connections and ends idle ones; open requests get `graceMs`. */

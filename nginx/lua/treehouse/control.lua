@@ -16,6 +16,10 @@ local actions = {}
 
 actions['GET ready'] = function() return say(200, settings.revision) end
 
+-- Kept through reloads: the shared memory is as old as the master process.
+ngx.shared.born:safe_add('at', tostring(ngx.now()))
+actions['GET born'] = function() return say(200, ngx.shared.born:get('at')) end
+
 actions['GET routes'] = function() return say(200, routes.text()) end
 
 actions['GET previews'] = function(name) return say(200, routes.text(name)) end
@@ -45,6 +49,18 @@ end
 actions['GET inflight'] = function() return open_at(traffic.in_flight) end
 
 actions['GET visiting'] = function() return open_at(traffic.visiting) end
+
+-- Whether something accepts a connection there: Treehouse itself may be where the preview's network is not.
+actions['GET listens'] = function()
+    local upstream = ngx.req.get_uri_args().upstream
+    local ip, port = routes.address(type(upstream) == 'string' and upstream or '')
+    if not ip then return say(400, 'upstream is not ip:port') end
+    local socket = ngx.socket.tcp()
+    socket:settimeout(1000)
+    local ok = socket:connect(ip, port)
+    socket:close()
+    return say(200, ok and 'yes' or 'no')
+end
 
 -- "host seconds-since-1970 requests", for every host that was visited since nginx started.
 actions['GET visits'] = function()

@@ -77,7 +77,9 @@ local function ask_to_wake(preview)
     if not told:add(preview, true, 1) then return end
     local socket = ngx.socket.tcp()
     socket:settimeout(1000)
-    local ok, err = socket:connect(settings.pages_host, settings.pages_port)
+    local ok, err
+    if settings.pages_port then ok, err = socket:connect(settings.pages_host, settings.pages_port)
+    else ok, err = socket:connect(settings.pages_host) end
     if ok then
         ok, err = socket:send('POST /gateway/wake HTTP/1.0\r\nHost: treehouse\r\nX-Treehouse-Key: ' .. settings.key
             .. '\r\nX-Treehouse-Preview: ' .. preview .. '\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')

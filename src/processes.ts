@@ -1,0 +1,164 @@
+/** The processes of an installation that is more than one: what each is made of, and how it ends. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { iptablesFirewall } from './adapters/firewall.ts';
+import type { Config } from './config.ts';
+import { connectParts, gatewayFolder } from './connected.ts';
+import { gatewayFiles, startNginx } from './embedded/nginx.ts';
+import { messageOf } from './errors.ts';
+import { type Ground, openGround } from './ground.ts';
+import type { Logger } from './log.ts';
+import { metricsRouter } from './metrics/router.ts';
+import { claimLead } from './queue/lead.ts';
+import { answerSweeps, askForSweeps } from './queue/sweeps.ts';
+import { openServing } from './serving.ts';
+import { holdWalls } from './walls.ts';
+import { close, createApp, listen } from './web/server.ts';
+import { openWorking } from './working.ts';
+
+/** One that runs. */
+export interface Process {
+  /** Begins nothing new, and lets what runs end for this long. */
+  drain(graceMs: number): Promise<void>;
+  /** Ends all that it began, the last thing first. */
+  stop(): Promise<void>;
+}
+
+type Undo = (() => Promise<unknown>)[];
+
+/** Local repositories are looked at this often; an installation seldom has one. */
+const LOCAL_POLL_MS = 5_000;
+/** Between two looks for what another process writes. */
+const WAIT_MS = 500;
+/** What others do to the host's rules is put right this soon. */
+const WALLS_MS = 30_000;
+/** Requests that are open as a server ends. */
+const CLOSE_MS = 10_000;
+
+/** Webhooks, API, dashboard, and what the gateway asks for. @throws {TreehouseError} that names what is missing and the way out. */
+export function startServing(config: Config, log: Logger): Promise<Process> {
+  return begun(log, async (undo) => {
+    const ground = await sharedGround(config, log, undo);
+    const sweeps = askForSweeps({ redis: ground.connections });
+    undo.push(() => sweeps.close());
+    await openServing(ground, {
+      sweep: sweeps.sweep,
+      // Whichever worker is free does it.
+      async wake(id) {
+        await ground.store.wantRest(id, false);
+        await ground.hints.hint(id);
+      },
+      remote: 'its API only reads',
+      pagesSocket: gatewayFolder(config).pagesSocket,
+      closeMs: CLOSE_MS,
+    });
+    return {};
+  });
+}
+
+/** Converges previews, beside any number of others; one of them leads. @throws as above. */
+export function startWorking(config: Config, log: Logger): Promise<Process> {
+  return begun(log, async (undo) => {
+    const ground = await sharedGround(config, log, undo);
+    const working = await openWorking(ground);
+    const app = createApp({ routers: [metricsRouter(ground.meter, ground.authenticate)], ready: ground.away, log });
+    const server = await listen(app, config.host, config.port);
+    undo.push(() => close(server, CLOSE_MS));
+    const worker = working.begin();
+    const lead = claimLead({
+      ...{ redis: ground.connections, log },
+      async begin() {
+        const leading = await working.lead({ localPollMs: LOCAL_POLL_MS, isAlone: false });
+        const unanswer = answerSweeps({ redis: ground.connections }, leading.sweep);
+        return async () => {
+          await unanswer();
+          await leading.end();
+        };
+      },
+    });
+    undo.push(() => lead.stop());
+    return {
+      async drain(graceMs) {
+        // Another leads while this one ends what it builds.
+        await Promise.all([lead.stop(), worker.stop(graceMs)]);
+      },
+    };
+  });
+}
+
+/** The own nginx, by its folder in the home alone; it waits for who may see what to be written there. @throws as above. */
+export function startGateway(config: Config, log: Logger, signal: AbortSignal): Promise<Process> {
+  return begun(log, async (undo) => {
+    const { folder, pagesSocket, keyFile } = gatewayFolder(config);
+    const { guardsFile } = gatewayFiles(folder);
+    const key = (await written(keyFile, log, signal)).trim();
+    await written(guardsFile, log, signal);
+    const nginx = await startNginx({
+      ...{ home: config.home, host: config.gatewayHost, port: config.gatewayPort, domain: config.domain },
+      ...{ pages: `unix:${pagesSocket}`, key, guards: 'written', signal },
+      onOutage: {
+        away: (reason) => log.warn({ reason }, 'nginx ended and is started again'),
+        back: () => log.info('nginx is back'),
+      },
+    });
+    undo.push(() => nginx.stop());
+    log.info({ host: config.gatewayHost, port: config.gatewayPort }, 'the gateway serves previews');
+    return {};
+  });
+}
+
+/** Keeps previews from the host, for as long as it runs. @throws as above. */
+export function startWalls(config: Config, log: Logger): Promise<Process> {
+  return begun(log, async (undo) => {
+    const walls = await holdWalls({
+      firewall: iptablesFirewall({ searchPath: config.path, egress: config.egress }),
+      ...{ mode: config.firewall, log, everyMs: WALLS_MS, isWatched: true },
+    });
+    undo.push(() => walls.stop());
+    log.info({ firewall: walls.state() }, 'previews are kept from this host');
+    return {};
+  });
+}
+
+async function sharedGround(config: Config, log: Logger, undo: Undo): Promise<Ground> {
+  let onGatewayBack = (): void => undefined;
+  const ground = await openGround({
+    ...{ config, log, undo, isShared: true },
+    beside: (door) => connectParts(config, { log, undo, door, onGatewayBack: () => onGatewayBack() }),
+  });
+  onGatewayBack = ground.onGatewayBack;
+  return ground;
+}
+
+async function begun(
+  log: Logger,
+  begin: (undo: Undo) => Promise<{ drain?(graceMs: number): Promise<void> }>,
+): Promise<Process> {
+  const undo: Undo = [];
+  const stop = async (): Promise<void> => {
+    for (let step = undo.pop(); step; step = undo.pop()) {
+      await step().catch((error: unknown) =>
+        log.warn({ reason: messageOf(error) }, 'a part did not stop as it should'),
+      );
+    }
+  };
+  try {
+    const { drain = async () => undefined } = await begin(undo);
+    return { drain, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What another process writes, once it is there. */
+async function written(file: string, log: Logger, signal: AbortSignal): Promise<string> {
+  for (let isSaid = false; ; isSaid = true) {
+    const text = await readFile(file, 'utf8').catch(() => undefined);
+    if (text !== undefined) return text;
+    if (!isSaid)
+      log.info({ file: path.basename(file) }, 'waiting for treehouse serve or worker to say who may see what');
+    await delay(WAIT_MS, undefined, { signal });
+  }
+}
