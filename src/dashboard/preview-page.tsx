@@ -54,11 +54,11 @@ export function previewRegions(view: PreviewView): readonly Region[] {
       draw: (alone) => <Build view={view} alone={alone} />,
     },
     {
-      ...{ id: 'changes', key: JSON.stringify(digest?.changes) },
+      ...{ id: 'changes', key: JSON.stringify([digest?.changes]) },
       draw: (alone) => <Changes digest={digest} alone={alone} />,
     },
     {
-      ...{ id: 'events', key: JSON.stringify(digest?.events.length) },
+      ...{ id: 'events', key: JSON.stringify([digest?.events.length]) },
       draw: (alone) => <Events view={view} alone={alone} />,
     },
   ];
@@ -99,7 +99,7 @@ export function PreviewPage({
         {drawn('facts')}
         {drawn('acts')}
         {drawn('build')}
-        {log && <Log view={log} />}
+        {log ? <Log view={log} /> : <section id="log" hidden />}
         {drawn('changes')}
         {drawn('events')}
       </div>

@@ -4,8 +4,16 @@ import { issueToken } from '../../src/access/issue.ts';
 import { redisSessions } from '../../src/adapters/redis-sessions.ts';
 import { openStore, type RedisStore } from '../../src/adapters/redis-store.ts';
 import type { BuildEvent } from '../../src/domain/events.ts';
-import { buildId, commitId, repositoryName, repositorySlug } from '../../src/domain/names.ts';
-import type { PreviewRecord } from '../../src/domain/preview.ts';
+import {
+  branchName,
+  buildId,
+  commitId,
+  previewId,
+  type RepositoryName,
+  repositoryName,
+  repositorySlug,
+} from '../../src/domain/names.ts';
+import { newRecord, type PreviewRecord } from '../../src/domain/preview.ts';
 import { redisConnections } from '../../src/queue/redis.ts';
 import { ADMIN_TOKEN, type DashboardWorld, startDashboard } from '../support/dashboard-world.ts';
 import { type Frame, framesOf } from '../support/frames.ts';
@@ -314,6 +322,21 @@ describe('an open page', () => {
     await say({ ...later, type: 'log', stage: 'build', source: 'web', line: 'of the next' });
     const text = await next(frames, (one) => one.type === `line-${later.build}` && one.data.includes('of the next'));
     expect(text.id).toMatch(/^\d+-\d+$/);
+    end();
+  });
+
+  it('of a preview that was never built is told when it is, and has a place for its log', async () => {
+    const cookie = await world.signIn(ADMIN_TOKEN);
+    const [repository] = NAMES as [RepositoryName];
+    const id = previewId(repositorySlug(repository), branchName('unbuilt'));
+    await store.know(newRecord({ id, repository, branch: branchName('unbuilt') }, at));
+    const path = `/previews/${id}`;
+    expect(await (await get(path, { cookie })).text()).toContain('<section id="log" hidden');
+    const { frames, end } = await stream(path, cookie);
+    const first = { preview: id, build: buildId(at + 2_000, 7), at };
+    await say({ ...first, type: 'build.started', commit: commitId('f'.repeat(40)), cause: 'it was pushed' });
+    const { data } = await next(frames, (one) => one.type === 'regions');
+    expect(data).toContain('<section id="log"');
     end();
   });
 
