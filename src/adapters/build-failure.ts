@@ -22,7 +22,9 @@ export function buildFailure(told: {
     const text = `the engine went away while the images were built: ${lastLine(said)}`;
     return new TreehouseError('engine-away', text, { kind: 'transient', cause });
   }
-  return new TreehouseError('build-failed', lastLine(said).replace(/^ERROR: /, ''), { cause });
+  return new TreehouseError('build-failed', lastLine(said).replace(/^(?:ERROR: )?(?:failed to solve: )?/, ''), {
+    cause,
+  });
 }
 
 export function lastLine(text: string): string {

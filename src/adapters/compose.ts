@@ -143,11 +143,15 @@ async function bakeArguments(folder: string, root: string, targets: readonly Bui
   for (const { name, content } of files) {
     await writeFile(path.join(folder, name), JSON.stringify(content), { mode: 0o600 });
   }
-  return ['bake', '--progress', 'plain', ...files.flatMap((one) => ['-f', path.join(folder, one.name)]), 'all'];
+  return ['bake', '--progress', 'plain', ...files.flatMap((one) => ['-f', path.join(folder, one.name)]), GROUP];
 }
+
+/** All targets together, to bake. */
+const GROUP = 'all';
 
 /** Bake reads `${…}` and `%{…}` in its JSON as templates: every text is escaped. */
 function bakeFile(root: string, targets: readonly BuildTarget[]): unknown {
+  const names = targetNames(targets);
   const sections = targets.map((target, index) => {
     const { build } = target;
     const section = {
@@ -163,26 +167,34 @@ function bakeFile(root: string, targets: readonly BuildTarget[]): unknown {
       tags: [literal(target.reference)],
       output: ['type=docker'],
     };
-    return [targetName(index), section] as const;
+    return [names[index] ?? '', section] as const;
   });
   return {
-    group: { all: { targets: sections.map(([name]) => name) } },
+    group: { [GROUP]: { targets: sections.map(([name]) => name) } },
     target: Object.fromEntries(sections),
   };
 }
 
 /** Bake's own format had no word for the network before buildx 0.14, and says nothing of a key that it does not know. */
 function networkFile(folder: string, targets: readonly BuildTarget[]): unknown {
+  const names = targetNames(targets);
   const services = targets.flatMap((target, index) =>
     target.build.noNetwork
-      ? [[targetName(index), { build: { context: folder.replaceAll('$', '$$$$'), network: 'none' } }]]
+      ? [[names[index] ?? '', { build: { context: folder.replaceAll('$', '$$$$'), network: 'none' } }]]
       : [],
   );
   return services.length === 0 ? undefined : { services: Object.fromEntries(services) };
 }
 
-function targetName(index: number): string {
-  return `t${index}`;
+/** Each by its service, which the log then names, as far as bake takes the name and no other target has it. */
+function targetNames(targets: readonly BuildTarget[]): readonly string[] {
+  const taken = new Set<string>([GROUP]);
+  return targets.map(({ service }, index) => {
+    const name = service.replaceAll(/[^A-Za-z0-9_-]/g, '-');
+    const free = taken.has(name) ? `${name}-${index}` : name;
+    taken.add(free);
+    return free;
+  });
 }
 
 function literal(text: string): string {

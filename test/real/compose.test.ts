@@ -113,6 +113,18 @@ describe.each([
     expect(await engine.image(`${RUN}/right:1`)).toBeDefined();
   });
 
+  it('says in its lines of which service a step is, whatever its name', async () => {
+    const names = ['web', 'all', 'a.b', 'a-b'];
+    const { lines } = await build(
+      Object.fromEntries(names.map((name) => [`${name}/Dockerfile`, `FROM busybox\nRUN echo ${RUN} ${name}\n`])),
+      names.map((name, index) =>
+        target(name, { context: name, dockerfile: `${name}/Dockerfile`, noNetwork: index % 2 === 0 }),
+      ),
+    );
+    for (const name of names) expect(await engine.image(`${RUN}/${name}:1`)).toBeDefined();
+    if (by === 'buildx') expect(lines.join('\n')).toMatch(/\[web 2\/2\] RUN echo/);
+  });
+
   it('has no network where none is wanted', async () => {
     const Dockerfile = 'FROM busybox\nRUN ls /sys/class/net >/net.txt\n';
     await build({ 'app/Dockerfile': Dockerfile, 'app/a': 'a' }, [

@@ -33,3 +33,8 @@ it.each([
 ])('%s', (_what, said, code, kind) => {
   expect(buildFailure({ said })).toMatchObject({ code, kind });
 });
+
+it('is said without what every failure begins with', () => {
+  const said = `------\nERROR: ${step}\n`;
+  expect(buildFailure({ said }).message).toBe(step.replace('failed to solve: ', ''));
+});
