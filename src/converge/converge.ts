@@ -119,7 +119,9 @@ async function takeAway(deps: ConvergeDeps, preview: PreviewKey, stack: Observed
 function causeOf(world: World, commit: Commit, anew: boolean): string {
   if (anew) return 'a redeploy was asked for';
   if (!world.live) return `the branch is at ${shortCommit(commit)} and nothing serves it yet`;
-  if (world.live.commit === commit) return 'what served this commit does not run any more';
+  if (world.live.commit === commit) {
+    return 'what served this commit does not serve it any more, and could not be mended';
+  }
   return `the branch moved from ${shortCommit(world.live.commit)} to ${shortCommit(commit)}`;
 }
 
