@@ -54,7 +54,6 @@ export function HostPage({
               ['Running at most', limit(limits.running)],
               ['Builds side by side', limit(limits.builds)],
               ['Memory of previews', limits.memory === null ? 'no limit' : bytes(limits.memory)],
-              ...(host.forge ? forgeFacts(host.forge, now) : []),
             ].map(([name, value]) => (
               <div>
                 <dt>{name}</dt>
@@ -63,20 +62,49 @@ export function HostPage({
             ))}
           </dl>
         </section>
+        {host.forge && <Forge forge={host.forge} now={now} />}
       </div>
     </>
   );
 }
 
 /** When it last agreed with the forge, and why not since. */
-function forgeFacts({ host, installations, deliveries }: ForgeView, now: number): readonly (readonly string[])[] {
-  const agreed = installations.map(({ owner, agreedAt, faults }) => {
-    const when = agreedAt === null ? 'never yet' : `${age(now - Date.parse(agreedAt))} ago`;
-    const whys = faults.map(({ repositories, why }) => `${repositories.join(', ')}: ${why}`);
-    return [`Agreed with ${host}${owner === null ? '' : ` about ${owner}`}`, [when, ...whys].join('; ')];
-  });
-  const fault = deliveries?.fault ?? null;
-  return fault === null ? agreed : [...agreed, ['Lost deliveries', `could not be asked for again: ${fault}`]];
+function Forge({
+  forge: { host, installations, deliveries },
+  now,
+}: {
+  readonly forge: ForgeView;
+  readonly now: number;
+}): JSX.Element {
+  const ago = (at: string | null) => (at === null ? 'never yet' : `${age(now - Date.parse(at))} ago`);
+  const faults = [
+    ...installations.flatMap((one) => one.faults.map(({ repositories, why }) => `${repositories.join(', ')}: ${why}`)),
+    ...(deliveries && deliveries.fault !== null
+      ? [`Lost deliveries could not be asked for again: ${deliveries.fault}`]
+      : []),
+  ];
+  return (
+    <section class="card" aria-labelledby="forge-title">
+      <h2 id="forge-title">{`Agreement with ${host}`}</h2>
+      <dl class="facts-list">
+        {installations.map(({ owner, agreedAt }) => (
+          <div>
+            <dt>{owner === null ? 'Last agreed' : `Last agreed about ${owner}`}</dt>
+            <dd>{ago(agreedAt)}</dd>
+          </div>
+        ))}
+        {deliveries && (
+          <div>
+            <dt>Lost deliveries last looked for</dt>
+            <dd>{ago(deliveries.doneAt)}</dd>
+          </div>
+        )}
+      </dl>
+      {faults.map((one) => (
+        <p class="fault pre">{one}</p>
+      ))}
+    </section>
+  );
 }
 
 const [WIDTH, HEIGHT] = [360, 64];

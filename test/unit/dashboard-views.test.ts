@@ -242,6 +242,40 @@ describe('buttons', () => {
   });
 });
 
+describe('the page of the host', () => {
+  const drawn = (forge: HostView['forge']) => {
+    const { forge: _forge, ...host } = HOST;
+    return toText(h(HostPage, { host: forge ? { ...host, forge } : host, samples: [], now: 90_000 }));
+  };
+  const at = new Date(60_000).toISOString();
+
+  it('says when all was as the forge has it, and why not since', () => {
+    const html = drawn({
+      host: 'github.com',
+      installations: [
+        { owner: 'acme', agreedAt: at, faults: [{ repositories: ['acme/blog', 'acme/shop'], why: 'it is away' }] },
+      ],
+      deliveries: { doneAt: at, fault: 'it is away' },
+    });
+    expect(html).toContain('Agreement with github.com</h2>');
+    expect(html).toContain('<dt>Last agreed about acme</dt><dd>30 s ago</dd>');
+    expect(html).toContain('<dt>Lost deliveries last looked for</dt><dd>30 s ago</dd>');
+    expect(html).toContain('>acme/blog, acme/shop: it is away</p>');
+    expect(html).toContain('>Lost deliveries could not be asked for again: it is away</p>');
+  });
+
+  it('of a token knows no deliveries, and without credentials nothing of it', () => {
+    const html = drawn({
+      host: 'github.com',
+      installations: [{ owner: null, agreedAt: null, faults: [] }],
+      deliveries: null,
+    });
+    expect(html).toContain('<dt>Last agreed</dt><dd>never yet</dd>');
+    expect(html).not.toContain('deliveries');
+    expect(drawn(undefined)).not.toContain('Agreement');
+  });
+});
+
 describe('the page of all previews', () => {
   it('shows what the token reaches, and counts nothing else', async () => {
     const found = await overview({}, READER);
