@@ -33,9 +33,9 @@ export function RepositoriesPage({
                 {!one.configured && <span class="tag">added</span>}
                 <small>{one.url}</small>
               </td>
-              <td data-label="Branches">{one.branches.join(' ')}</td>
+              <td data-label="Branches">{one.branches.join(', ')}</td>
               <td data-label="Pull requests" class="wide">
-                {selectionWords(one).join(', ') || 'any'}
+                {selectionWords(one).join('; ') || 'any'}
               </td>
               <td data-label="Sleeps after">{one.idle === null ? 'never' : written(one.idle * 1_000)}</td>
               <td data-label="Goes after">{one.ttl === null ? 'never' : written(one.ttl * 1_000)}</td>

@@ -38,5 +38,5 @@ export function selectionWords(selection: ShownSelection, most: number = Number.
 
 function listed(patterns: readonly string[], most: number): string {
   const rest = patterns.length - most;
-  return `${patterns.slice(0, most).join(' ')}${rest > 0 ? ` and ${rest} more` : ''}`;
+  return `${patterns.slice(0, most).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`;
 }

@@ -84,7 +84,7 @@ const PATTERNS = 3;
 /** The column of pull requests is there where anything is asked of them. */
 export function repositoryTable(all: readonly RepositoryView[]): string {
   if (all.length === 0) return 'There are no repositories. Add one: treehouse repo add OWNER/NAME';
-  const asked = all.map((one) => plain(selectionWords(one, PATTERNS).join(', ')));
+  const asked = all.map((one) => plain(selectionWords(one, PATTERNS).join('; ')));
   const isAsked = asked.some((words) => words !== '');
   const table = new Table({
     head: ['NAME', 'BRANCHES', ...(isAsked ? ['PULL REQUESTS'] : []), 'SLEEPS AFTER', 'GOES AFTER', 'FROM', 'URL'],

@@ -24,7 +24,7 @@ it.each<[Partial<Selection> | undefined, string]>([
   [{ bots: false, base: ['main'] }, 'none of bots | into main'],
   [
     ALL,
-    "only with an open one labelled 'preview' | no drafts | none of bots | into main release/* | that change web api/** !*.md and 1 more",
+    "only with an open one labelled 'preview' | no drafts | none of bots | into main, release/* | that change web, api/**, !*.md and 1 more",
   ],
 ])('%j is said in words', (selection, words) => {
   const shown = shownSelection(selection && { ...EVERY_BRANCH, ...selection });
@@ -60,11 +60,11 @@ it('has a column of the table where anything is asked', async () => {
   const both = await table(undefined, { ...EVERY_BRANCH, drafts: false, paths: ['\u202eweb'] });
   expect(both).toMatch(/BRANCHES +PULL REQUESTS +SLEEPS/);
   expect(both).toMatch(/acme\/shop0 +\* +any +never/);
-  expect(both).toMatch(/acme\/shop1 +\* +no drafts, that change web +never/);
+  expect(both).toMatch(/acme\/shop1 +\* +no drafts; that change web +never/);
 });
 
 it('is on the page of repositories', async () => {
   const html = toText(await h(RepositoriesPage, { repositories: await viewsOf([undefined, ALL]), counts: new Map() }));
   expect(html).toContain('<td data-label="Pull requests" class="wide">any</td>');
-  expect(html).toContain('into main release/*, that change web api/** !*.md more</td>');
+  expect(html).toContain('into main, release/*; that change web, api/**, !*.md, more</td>');
 });
