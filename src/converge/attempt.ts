@@ -175,7 +175,7 @@ async function afterPlan(
     run.stage(
       'push',
       () => pushImages(deps, run, images, signal),
-      (count) => `${count} images`,
+      (count) => (count === 1 ? '1 image' : `${count} images`),
     ),
   );
   // Whichever fails first ends the other, and is the reason.
