@@ -42,6 +42,15 @@ export function pageFor(input: PageInput): Page {
   switch (record.state) {
     case 'removed':
     case 'removing':
+      if (!record.attempt) {
+        return page({
+          status: 404,
+          tone: 'calm',
+          title: 'This branch has no preview',
+          detail: `There is no preview of ${branch}: ${record.reason}.`,
+          more: html`${about}<p>There is none, since ${record.reason}.</p>`,
+        });
+      }
       return page({
         status: 404,
         tone: 'calm',

@@ -72,7 +72,11 @@ function memory() {
   for (const one of [
     EVENTS.reduce(transition, waiting('main')),
     waiting('feature-a'),
-    { ...waiting('gone'), state: 'removed' as const, reason: 'it was merged' },
+    {
+      ...waiting('gone'),
+      ...{ state: 'removed' as const, reason: 'it was merged' },
+      attempt: { build: BUILD, commit: COMMIT, startedAt: 1_000, outcome: 'live' as const, stages: {} },
+    },
     waiting('short', ''),
     { ...waiting('nap'), state: 'asleep' as const, reason: 'nobody visits it' },
     transition(waiting('late'), WAITS),

@@ -76,13 +76,18 @@ describe('a page', () => {
     ],
     [
       'removing',
-      { record: record('removing') },
+      { record: record('removing', { attempt: resetting }) },
       '404 This preview is gone | never | The preview of main was removed: it was pushed.',
     ],
     [
       'removed',
-      { record: record('removed') },
+      { record: record('removed', { attempt: resetting }) },
       '404 This preview is gone | never | The preview of main was removed: it was pushed.',
+    ],
+    [
+      'left out, and was never built',
+      { record: record('removed', { reason: 'it is a draft' }) },
+      '404 This branch has no preview | never | There is no preview of main: it is a draft.',
     ],
     [
       'out of reach',
