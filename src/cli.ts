@@ -88,11 +88,12 @@ for (const [kind, what] of [
 
 program
   .command('status')
+  .option('-a, --all', 'also branches that have none any more, or are left out, and why')
   .option('-q, --quiet', 'their ids alone')
   .option('--json', 'for a program')
   .description('list the previews')
-  .action(async (options: { json?: boolean; quiet?: boolean }) => {
-    const previews = await client().previews();
+  .action(async (options: { all?: boolean; json?: boolean; quiet?: boolean }) => {
+    const previews = await client().previews(options.all);
     if (options.quiet === true) return previews.forEach(({ id }) => void console.log(id));
     const forge = await client().forge();
     const said = [statusTable(previews, Date.now()), ...forgeLines(forge, Date.now())].join('\n');

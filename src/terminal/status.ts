@@ -38,6 +38,7 @@ export function statusTable(previews: readonly PreviewView[], now: number): stri
     if (one.position !== null) lines.push(`${pc.cyan('…')} ${one.id}: ${plain(one.reason)}`);
     else if (one.state === 'outdated' || one.state === 'failed')
       lines.push(`${pc.red('✘')} ${one.id}: ${plain(one.reason)}`);
+    else if (one.state === 'removed') lines.push(`${pc.dim('○')} ${one.id}: ${plain(one.reason)}`);
   }
   for (const { id, expiresAt } of previews) {
     if (expiresAt === null) continue;

@@ -12,7 +12,8 @@ import type { SweepReport } from '../domain/sweep.ts';
 import { TreehouseError } from '../errors.ts';
 
 export interface Client {
-  previews(): Promise<readonly PreviewView[]>;
+  /** @param isAll also those that were removed in the last days */
+  previews(isAll?: boolean): Promise<readonly PreviewView[]>;
   /** How far all is as the forge has it; undefined without credentials there, or where the host is not told of: previews are shown all the same. */
   forge(): Promise<ForgeView | undefined>;
   preview(id: string): Promise<PreviewView & { readonly builds: readonly string[] }>;
@@ -83,13 +84,13 @@ export function createClient(options: { readonly url: string; readonly token: st
   }
   const at = (id: string) => `/api/v1/previews/${encodeURIComponent(id)}`;
   return {
-    async previews() {
+    async previews(isAll = false) {
       const all: PreviewView[] = [];
       let after: string | null = null;
       do {
         const page: PreviewPage = await call(
           'GET',
-          `/api/v1/previews?limit=1000${after === null ? '' : `&after=${after}`}`,
+          `/api/v1/previews?limit=1000${isAll ? '&all=true' : ''}${after === null ? '' : `&after=${after}`}`,
         );
         all.push(...page.previews);
         after = page.next;

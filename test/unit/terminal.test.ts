@@ -134,6 +134,12 @@ describe('the table of previews', () => {
     expect(forgeLines(token, 0)).toEqual(['agreed with github.com never yet']);
   });
 
+  it('says of those that are not there why, in whole', () => {
+    const reason = `pull request #9 is a draft, and ${'x'.repeat(60)} leaves those out`;
+    const table = statusTable([view(MAIN, { state: 'removed', reason, url: null, commit: null, since: null })], 0);
+    expect(stripVTControlCharacters(table)).toContain(`○ main--shop: ${reason}`);
+  });
+
   it('says what to do where there is none', () => {
     expect(statusTable([], 0)).toBe('There are no previews. Push a branch, and it gets one.');
   });
