@@ -35,6 +35,7 @@ import { statusTable } from './terminal/status.ts';
 import { sweepTable } from './terminal/sweep.ts';
 import { tokenCommands } from './terminal/tokens.ts';
 import { trailCommand } from './terminal/trail.ts';
+import { FULL_VERSION } from './version.ts';
 import { type Client, createClient } from './web/client.ts';
 
 const { env } = process;
@@ -42,6 +43,7 @@ const cwd = env.INIT_CWD ?? process.cwd();
 
 const program = new Command('treehouse')
   .description('A live house on every branch.')
+  .version(FULL_VERSION, '--version', 'print which Treehouse this is')
   .option('--config <file>', 'the configuration, treehouse.yml unless told')
   .showHelpAfterError()
   .addHelpText(
