@@ -37,6 +37,8 @@ import { createMeter } from './metrics/meter.ts';
 import { openHints } from './queue/hints.ts';
 import { redisConnections } from './queue/redis.ts';
 import { openSecretStore } from './secrets/store.ts';
+import { openState } from './state/open.ts';
+import { VERSION } from './version.ts';
 
 /** What is beside this process, embedded in it or in others. */
 export interface Beside {
@@ -51,6 +53,8 @@ export interface Beside {
 export interface GroundInput {
   readonly config: Config;
   readonly log: Logger;
+  /** Ends the start. */
+  readonly signal: AbortSignal;
   /** Whether other processes share the home. */
   readonly isShared: boolean;
   /** Takes what ends each part, in the order in which they started. */
@@ -66,7 +70,7 @@ const REREAD_MS = 2_000;
 const clock: Clock = { now: () => Date.now() };
 
 /** @throws {TreehouseError} that names what is missing and the way out. */
-export async function openGround({ config, log, undo, beside, isShared }: GroundInput) {
+export async function openGround({ config, log, signal, undo, beside, isShared }: GroundInput) {
   await openHome(config.home);
   const adminToken = config.adminToken === undefined ? await homeSecret(config.home, 'admin-token') : undefined;
   const ownToken = config.adminToken ?? adminToken?.value ?? '';
@@ -103,6 +107,9 @@ export async function openGround({ config, log, undo, beside, isShared }: Ground
   });
 
   const connections = redisConnections(redisUrl, log);
+  // Before anything reads or writes.
+  const state = await openState({ redis: connections, log, signal, program: VERSION });
+  undo.push(async () => state.close());
   const heard = listeners<[RepositoryName, Branch]>();
   const store = openStore({ ...{ redis: connections, clock, log }, onPullRequest: heard.tell });
   undo.push(() => store.close());

@@ -53,7 +53,7 @@ export async function startTreehouse(
   try {
     let onGatewayBack = (): void => undefined;
     const ground = await openGround({
-      ...{ config, log, undo, isShared: false },
+      ...{ config, log, signal, undo, isShared: false },
       beside: (door) => startParts(config, { log, signal, undo, door, onGatewayBack: () => onGatewayBack() }),
     });
     onGatewayBack = ground.onGatewayBack;

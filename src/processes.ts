@@ -37,9 +37,9 @@ const WALLS_MS = 30_000;
 const CLOSE_MS = 10_000;
 
 /** Webhooks, API, dashboard, and what the gateway asks for. @throws {TreehouseError} that names what is missing and the way out. */
-export function startServing(config: Config, log: Logger): Promise<Process> {
+export function startServing(config: Config, log: Logger, signal: AbortSignal): Promise<Process> {
   return begun(log, async (undo) => {
-    const ground = await sharedGround(config, log, undo);
+    const ground = await sharedGround(config, log, signal, undo);
     const sweeps = askForSweeps({ redis: ground.connections });
     undo.push(() => sweeps.close());
     await openServing(ground, {
@@ -58,9 +58,9 @@ export function startServing(config: Config, log: Logger): Promise<Process> {
 }
 
 /** Converges previews, beside any number of others; one of them leads. @throws as above. */
-export function startWorking(config: Config, log: Logger): Promise<Process> {
+export function startWorking(config: Config, log: Logger, signal: AbortSignal): Promise<Process> {
   return begun(log, async (undo) => {
-    const ground = await sharedGround(config, log, undo);
+    const ground = await sharedGround(config, log, signal, undo);
     const working = await openWorking(ground);
     const app = createApp({ routers: [metricsRouter(ground.meter, ground.authenticate)], ready: ground.away, log });
     const server = await listen(app, config.host, config.port);
@@ -121,10 +121,10 @@ export function startWalls(config: Config, log: Logger): Promise<Process> {
   });
 }
 
-async function sharedGround(config: Config, log: Logger, undo: Undo): Promise<Ground> {
+async function sharedGround(config: Config, log: Logger, signal: AbortSignal, undo: Undo): Promise<Ground> {
   let onGatewayBack = (): void => undefined;
   const ground = await openGround({
-    ...{ config, log, undo, isShared: true },
+    ...{ config, log, signal, undo, isShared: true },
     beside: (door) => connectParts(config, { log, undo, door, onGatewayBack: () => onGatewayBack() }),
   });
   onGatewayBack = ground.onGatewayBack;

@@ -33,9 +33,9 @@ function start(
 ): Promise<Process> {
   switch (kind) {
     case 'serve':
-      return startServing(config, log);
+      return startServing(config, log, signal);
     case 'worker':
-      return startWorking(config, log);
+      return startWorking(config, log, signal);
     case 'gateway':
       return startGateway(config, log, signal);
     case 'walls':
