@@ -94,6 +94,7 @@ it('sees the sample live, changes it on a branch, removes the branch, stops it a
   expect((await leftovers()).length).toBeGreaterThan(4);
   // npx makes it so only the first time that it sees this path: a second clone to the same place would not start.
   await access(path.join(project, 'dist/cli.js'), constants.X_OK);
+  expect(await treehouse('--version')).toMatch(/^\d+\.\d+\.\d+(\+[0-9a-f]{12})?\n$/);
   expect(await treehouse('status')).toMatch(/my-branch--sample\s+live\s+[0-9a-f]{12}/);
   const { previews } = JSON.parse(await treehouse('status', '--json')) as {
     previews: { id: string; state: string; url: string }[];
