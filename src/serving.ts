@@ -16,7 +16,7 @@ import { type HomeSecret, homeSecret } from './home.ts';
 import { followAll } from './metrics/follow.ts';
 import { metricsRouter } from './metrics/router.ts';
 import { urlsOf } from './stages.ts';
-import { VERSION } from './version.ts';
+import { FULL_VERSION, VERSION } from './version.ts';
 import { doorRouter } from './web/door.ts';
 import { gatewayPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen, listenAt } from './web/server.ts';
@@ -67,7 +67,7 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
     explain: (record, over) => explain(ground, record, over),
     secretsOf: async (name) => (await ground.secretStore.read(name)).secrets,
     ...{ links: doors.sharing, passwords: doors.passwords, urlOf: urlsOf(config) },
-    ...{ version: VERSION, limits: { ...config.most, builds: config.concurrency } },
+    ...{ version: FULL_VERSION, limits: { ...config.most, builds: config.concurrency } },
     pausedBecause: budgets.pausedBecause,
     agreement: forgeSide?.agreement,
     ...engineAnswers(docker, {
