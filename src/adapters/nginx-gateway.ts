@@ -114,6 +114,11 @@ export class NginxGateway implements Gateway, Doorkeeper {
     await this.#ask('PUT', '/links', 'telling the links', lines.join(''));
   }
 
+  /** What new handshakes get from now on: a PEM text of the chain and its key. */
+  async setCertificate(pem: string): Promise<void> {
+    await this.#ask('PUT', '/certificate', 'telling the certificate', pem);
+  }
+
   async #write(preview: PreviewId, routes: readonly Route[]): Promise<boolean> {
     const act = `setting the routes of ${preview}`;
     const all = await this.routes();

@@ -19,6 +19,12 @@ export interface NginxSettings {
   readonly key?: string;
   /** Writes `<home>/nginx/access.log`; default false. */
   readonly accessLog?: boolean;
+  /** The port that stands in URLs with TLS; default: the one that is listened on. */
+  readonly publicPort?: number | undefined;
+  /** Seconds for which browsers are to ask with TLS only; default: nothing is said of it. */
+  readonly hsts?: number | undefined;
+  /** Addresses and networks whose word counts of where a client is and how it came. */
+  readonly trustedProxies?: readonly string[];
 }
 
 /** What one run of nginx is made of, beside its settings. */
@@ -32,10 +38,18 @@ export interface Frame {
   readonly control: string;
   readonly host: string;
   readonly port: number;
+  readonly tls: FrameTls | undefined;
+}
+
+export interface FrameTls {
+  readonly port: number;
+  /** The chain and the key, as nginx reads them when it starts. */
+  readonly pairFile: string;
 }
 
 /** Where the templates are, from `src/embedded` and from `dist/embedded`. */
 const TEMPLATES = fileURLToPath(new URL('../../nginx/', import.meta.url));
+const TLS_FILE = 'tls.conf';
 const LUA = join('lua', 'treehouse');
 const WORKER_USERS = ['www-data', 'nginx', 'nobody'];
 
@@ -46,14 +60,32 @@ export async function install(frame: Frame, settings: NginxSettings): Promise<{ 
   const { files, revision } = await render(frame, settings);
   if (await isInstalled(frame.folder, files)) return { changed: false, revision };
   const aside = join(frame.folder, 'next');
-  await rm(aside, { recursive: true, force: true });
-  await mkdir(join(aside, LUA), { recursive: true, mode: 0o700 });
-  for (const [name, text] of files) await writeFile(join(aside, name), text, { mode: 0o600 });
+  await writeFiles(aside, files);
   await testConfiguration(frame.program, aside);
   await mkdir(join(frame.folder, LUA), { recursive: true, mode: 0o700 });
   for (const name of files.keys()) await rename(join(aside, name), join(frame.folder, name));
   await rm(aside, { recursive: true, force: true });
   return { changed: true, revision };
+}
+
+/** Lets nginx test the configuration with another pair than the one that it has. @throws {TreehouseError} with nginx's words. */
+export async function tryPair(frame: Frame, settings: NginxSettings, pem: string): Promise<void> {
+  const aside = join(frame.folder, 'next-pair');
+  const pairFile = join(aside, 'pair.pem');
+  const { files } = await render({ ...frame, tls: { port: frame.tls?.port ?? 0, pairFile } }, settings);
+  try {
+    await writeFiles(aside, files);
+    await writeFile(pairFile, pem, { mode: 0o600 });
+    await testConfiguration(frame.program, aside);
+  } finally {
+    await rm(aside, { recursive: true, force: true });
+  }
+}
+
+async function writeFiles(folder: string, files: Files): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(join(folder, LUA), { recursive: true, mode: 0o700 });
+  for (const [name, text] of files) await writeFile(join(folder, name), text, { mode: 0o600 });
 }
 
 async function isInstalled(folder: string, files: Files): Promise<boolean> {
@@ -86,7 +118,8 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     ['pid_file', quoted(join(frame.folder, 'nginx.pid'))],
     ['error_log', quoted(join(frame.folder, 'error.log'))],
     ['access_log', log],
-    ['listen', quoted(`${isIPv6(frame.host) ? `[${frame.host}]` : frame.host}:${frame.port}`)],
+    ['listen', quoted(addressOf(frame.host, frame.port))],
+    ...tlsValues(frame, settings),
     ['control', quoted(`unix:${frame.control}`)],
     ['pages', quoted(pagesAddress(settings.pages))],
     ['pages_name', quoted(isSocket(settings.pages) ? 'treehouse' : pagesAddress(settings.pages))],
@@ -96,7 +129,7 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     ),
   ]);
   const files = new Map([['away.html', await readFile(join(TEMPLATES, 'away.html'), 'utf8')]]);
-  for (const name of ['nginx.conf', 'pages.conf']) {
+  for (const name of ['nginx.conf', 'pages.conf', ...(frame.tls ? [TLS_FILE] : [])]) {
     const template = await readFile(join(TEMPLATES, `${name}.template`), 'utf8');
     files.set(
       name,
@@ -120,9 +153,41 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     // With a socket there is none.
     `pages_port = ${pages.slice(at + 1) || 'nil'}`,
     `key = '${keyText(settings.key)}'`,
+    ...(frame.tls ? [`https_port = '${portText(settings.publicPort ?? frame.tls.port)}'`] : []),
   ];
   files.set(join(LUA, 'settings.lua'), `return { ${lines.join(', ')} }\n`);
   return { files, revision };
+}
+
+/** What depends on TLS and on proxies before the gateway. */
+function tlsValues({ host, tls }: Frame, settings: NginxSettings): readonly (readonly [string, string])[] {
+  const { hsts, trustedProxies = [] } = settings;
+  const proxies = trustedProxies.map(networkText);
+  return [
+    ['tls', tls ? `include ${TLS_FILE};` : ''],
+    ['listen_tls', tls ? quoted(addressOf(host, tls.port)) : ''],
+    ['pair', tls ? quoted(tls.pairFile) : ''],
+    ['hsts', quoted(hsts === undefined ? '' : `max-age=${hsts}`)],
+    // A browser would take the first, which is the application's.
+    ['hide_hsts', hsts === undefined ? '' : 'proxy_hide_header Strict-Transport-Security;'],
+    ['trusted', proxies.map((one) => `        ${one} 1;`).join('\n')],
+    ['real_ip_from', proxies.map((one) => `    set_real_ip_from ${one};`).join('\n')],
+  ];
+}
+
+function addressOf(host: string, port: number): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+/** As a URL with TLS has it. */
+function portText(port: number): string {
+  return port === 443 ? '' : `:${port}`;
+}
+
+/** Goes into the configuration as it is. */
+function networkText(text: string): string {
+  if (/^[0-9a-fA-F.:]+(?:\/[0-9]{1,3})?$/.test(text)) return text;
+  throw new TreehouseError('bad-config', `the gateway cannot trust '${text}': it is no address or network`);
 }
 
 /** Goes into Lua and a header as it is. */

@@ -10,11 +10,22 @@ import { type Guard, PUBLIC } from '../domain/guards.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 import { writeWhole } from '../whole-file.ts';
 import { boundLog } from './bounded-log.ts';
+import type { CertificateFiles } from './certificate.ts';
+import { type CertificateKeeper, type OnCertificate, openCertificate } from './certificate-keeper.ts';
 import { findProgram } from './child.ts';
 import { type Claim, claimFolder } from './claim.ts';
 import { keepChild, type OnOutage } from './keep.ts';
-import { type Frame, install, luaModules, missing, type NginxSettings, nginxArguments } from './nginx-config.ts';
+import {
+  type Frame,
+  install,
+  luaModules,
+  missing,
+  type NginxSettings,
+  nginxArguments,
+  tryPair,
+} from './nginx-config.ts';
 
+export type { OnCertificate } from './certificate-keeper.ts';
 export type { NginxSettings } from './nginx-config.ts';
 
 export interface NginxOptions extends NginxSettings {
@@ -27,6 +38,11 @@ export interface NginxOptions extends NginxSettings {
   readonly program?: string;
   /** From the first request on; default: all previews are public. `written`: another process wrote them. */
   readonly guards?: readonly Guard[] | 'written';
+  /** Where previews have TLS, too: its port, and the files of the certificate, which are followed. */
+  readonly tls?: (CertificateFiles & { readonly port: number }) | undefined;
+  readonly onCertificate?: OnCertificate;
+  /** Milliseconds between two looks at those files; default a second. */
+  readonly lookEvery?: number;
   readonly signal?: AbortSignal;
   readonly onOutage?: OnOutage;
 }
@@ -43,6 +59,7 @@ export interface EmbeddedNginx {
 
 const UNGUARDED: readonly Guard[] = [{ slug: '*', access: PUBLIC }];
 const guardsFile = (folder: string) => join(folder, 'guards.txt');
+const pairFile = (folder: string) => join(folder, 'certificate.pem');
 
 /** What nginx reads as it starts, in its folder. */
 export function gatewayFiles(folder: string): { readonly routesFile: string; readonly guardsFile: string } {
@@ -62,19 +79,24 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
   const program = options.program ?? findProgram('nginx');
   if (!program) throw missing('nginx', 'nginx');
   const modules = await luaModules(program);
-  const { host = '127.0.0.1', port = 8080 } = options;
+  const { host = '127.0.0.1', port = 8080, tls } = options;
   const folder = resolve(options.home, 'nginx');
   // nginx and its workers stay in the folder that they were started in, so the claim finds those of a killed Treehouse.
   const claim = await claimFolder(folder, ['nginx', basename(await realpath(program))]);
   try {
     await removeFiles(folder);
-    await checkPort(host, port);
+    await checkPort(host, port, 'TREEHOUSE_GATEWAY_PORT');
+    if (tls) await checkPort(host, tls.port, 'TREEHOUSE_TLS_PORT');
     const temporary = await makeTemporary(folder);
-    const frame = { program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port };
+    const frame: Frame = {
+      ...{ program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port },
+      tls: tls && { port: tls.port, pairFile: pairFile(folder) },
+    };
     const guards = options.guards ?? UNGUARDED;
     if (guards !== 'written') await writeWhole(guardsFile(folder), guardsText(guards));
+    const certificate = await firstCertificate(frame, options);
     const { revision } = await install(frame, options);
-    return await run(frame, revision, claim, options);
+    return await run(frame, revision, { claim, certificate }, options);
   } catch (error) {
     await removeFiles(folder);
     await claim.release();
@@ -82,10 +104,20 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
   }
 }
 
+/** What nginx starts with; followed once it runs. */
+async function firstCertificate(frame: Frame, options: NginxOptions): Promise<CertificateKeeper | undefined> {
+  const { tls, domain, lookEvery, onCertificate } = options;
+  if (!tls || !frame.tls) return undefined;
+  return openCertificate({
+    ...{ files: tls, domain, pairFile: frame.tls.pairFile, lookEvery, news: onCertificate, now: Date.now },
+    tryOut: (pem) => tryPair(frame, options, pem),
+  });
+}
+
 async function run(
   frame: Frame,
   installed: string,
-  claim: Claim,
+  { claim, certificate }: { readonly claim: Claim; readonly certificate: CertificateKeeper | undefined },
   { signal, onOutage }: Pick<NginxOptions, 'signal' | 'onOutage'>,
 ): Promise<EmbeddedNginx> {
   let revision = installed;
@@ -105,8 +137,10 @@ async function run(
     ...(signal && { signal }),
   });
   const unbound = boundLog(join(frame.folder, 'error.log'));
+  const gateway = new NginxGateway({ controlSocket: frame.control, ...gatewayFiles(frame.folder) });
+  certificate?.follow((pem) => gateway.setCertificate(pem));
   return {
-    gateway: new NginxGateway({ controlSocket: frame.control, ...gatewayFiles(frame.folder) }),
+    gateway,
     get pid() {
       return child.pid;
     },
@@ -117,6 +151,7 @@ async function run(
       return changed;
     },
     async stop() {
+      await certificate?.stop();
       await child.stop();
       unbound();
       await removeFiles(frame.folder);
@@ -134,12 +169,12 @@ async function takeOver(frame: Frame, pid: number, revision: string): Promise<vo
 }
 
 /** nginx itself would try a taken port for 2.5 s, and say it in its own words. */
-function checkPort(host: string, port: number): Promise<void> {
+function checkPort(host: string, port: number, variable: string): Promise<void> {
   return new Promise((done, reject) => {
     const probe = createServer();
     probe.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : messageOf(cause);
-      const text = `the gateway cannot listen on ${host}, port ${port}: ${why}; choose another with TREEHOUSE_GATEWAY_PORT`;
+      const text = `the gateway cannot listen on ${host}, port ${port}: ${why}; choose another with ${variable}`;
       reject(new TreehouseError('bad-config', text, { cause }));
     });
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => done()));
@@ -160,11 +195,12 @@ function controlSocket(folder: string, temporary: string): string {
   return Buffer.byteLength(path) <= SOCKET_PATH_MAX ? path : join(temporary, 'control', 'control.sock');
 }
 
-/** What a run leaves, in order or killed: its socket and its temporary folder. */
+/** What a run leaves, in order or killed: its socket, its temporary folder and its copy of the certificate's key. */
 async function removeFiles(folder: string): Promise<void> {
   const note = join(folder, 'temporary');
   const temporary = await readFile(note, 'utf8').catch(() => '');
   await rm(join(folder, 'control.sock'), { force: true });
+  await rm(pairFile(folder), { force: true });
   if (temporary.startsWith(TEMPORARY) && dirname(temporary) === tmpdir()) {
     await rm(temporary, { recursive: true, force: true });
   }

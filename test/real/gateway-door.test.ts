@@ -33,10 +33,9 @@ describe('a password', () => {
     expect(await statusAt(world, blog, entry.cookie)).toBe(403);
   });
 
-  it('opens for HTTPS alone where there is TLS before the gateway', async () => {
-    expect((await byPassword(world, shop, PASSWORD, '/', 'X-Forwarded-Proto: https\r\n')).attributes).toContain(
-      '; Secure',
-    );
+  it('does not take the word of just anybody that there is TLS before the gateway', async () => {
+    const { attributes } = await byPassword(world, shop, PASSWORD, '/', { headers: 'X-Forwarded-Proto: https\r\n' });
+    expect(attributes).not.toContain('Secure');
   });
 
   it.each([

@@ -13,9 +13,9 @@ export const SIZES = {
   phone: { width: 390, height: 844 },
 } as const;
 
-export function startBrowser(): Promise<Browser> {
+export function startBrowser(args: readonly string[] = []): Promise<Browser> {
   // Tests run as root, for whom Chromium has no sandbox; what it opens is our own.
-  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
+  return chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', ...args] });
 }
 
 /** A page that keeps what went wrong in it. */

@@ -28,13 +28,14 @@ export async function byPassword(
   label: string,
   password: string,
   to = '/',
-  headers = '',
+  { headers = '', from = '127.0.0.1' } = {},
 ): Promise<Entry> {
   const body = new URLSearchParams({ password, to }).toString();
   return entryOf(
     await world.raw(
       `POST /.treehouse/password HTTP/1.1\r\nHost: ${label}.${DOMAIN}\r\nConnection: close\r\n${headers}` +
         `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      from,
     ),
   );
 }
@@ -52,9 +53,15 @@ export async function statusAt(world: Guarded, label: string, cookie: string, wh
   return entryOf(await world.get(label, where, { Cookie: cookie })).status;
 }
 
-export async function tunnel(world: Guarded, label: string, headers: Record<string, string>, path = '/socket') {
+export async function tunnel(
+  world: Guarded,
+  label: string,
+  headers: Record<string, string>,
+  path = '/socket',
+  from = '127.0.0.1',
+) {
   const request = http.request({
-    ...{ host: '127.0.0.1', port: world.port, agent: false, path },
+    ...{ host: '127.0.0.1', port: world.port, agent: false, path, localAddress: from },
     headers: { host: `${label}.${DOMAIN}`, connection: 'Upgrade', upgrade: 'websocket', ...headers },
   });
   request.end();

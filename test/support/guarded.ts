@@ -19,7 +19,7 @@ import {
 } from '../../src/domain/names.ts';
 import type { Repository } from '../../src/domain/ports.ts';
 import { newRecord, type PreviewRecord, type PreviewState } from '../../src/domain/preview.ts';
-import { type EmbeddedNginx, startNginx } from '../../src/embedded/nginx.ts';
+import { type EmbeddedNginx, type NginxOptions, startNginx } from '../../src/embedded/nginx.ts';
 import { doorRouter } from '../../src/web/door.ts';
 import { gatewayPageRouter } from '../../src/web/gateway-page.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
@@ -49,8 +49,8 @@ export interface Guarded {
   readonly app: string;
   /** A preview of which there are things to tell; live ones are routed. */
   preview(repository: string, state: PreviewState, branch?: string): Promise<PreviewId>;
-  /** Sends bytes as they are and reads until the gateway closes or answers whole. */
-  raw(text: string): Promise<string>;
+  /** Sends bytes as they are, from an address of this host, and reads until the gateway closes or answers whole. */
+  raw(text: string, from?: string): Promise<string>;
   /** One request, as a browser sends it. */
   get(label: string, where?: string, headers?: Readonly<Record<string, string>>): Promise<string>;
   setPassword(password: string): Promise<string>;
@@ -59,7 +59,11 @@ export interface Guarded {
 
 const OPEN = ['/hooks/', '/healthz'];
 
-export async function startGuarded(guesses = { ofAddress: 1_000, ofRepository: 1_000 }): Promise<Guarded> {
+/** @param front what is before the previews: TLS, proxies */
+export async function startGuarded(
+  guesses = { ofAddress: 1_000, ofRepository: 1_000 },
+  front: Pick<NginxOptions, 'tls' | 'trustedProxies'> = {},
+): Promise<Guarded> {
   const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
   const key = randomBytes(32).toString('hex');
   const clock = { now: () => Date.now() };
@@ -84,7 +88,8 @@ export async function startGuarded(guesses = { ofAddress: 1_000, ofRepository: 1
     reached.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
     request.resume();
     response.writeHead(200, { etag: '"x-app"', 'x-app': 'yes', 'last-modified': new Date(0).toUTCString() });
-    response.end(`the app says ${'x'.repeat(100)}`);
+    if (request.url === '/stream') response.write('the app says');
+    else response.end(`the app says ${'x'.repeat(100)}`);
   });
   app.on('upgrade', (request, socket) => {
     reached.push({ method: request.method ?? '', url: request.url ?? '', headers: request.headers });
@@ -121,12 +126,12 @@ export async function startGuarded(guesses = { ofAddress: 1_000, ofRepository: 1
   );
   const [port = 0] = await freePorts(1);
   const addressOf = (server: Server) => `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
-  nginx = await startNginx({ home, domain: DOMAIN, pages: addressOf(pages), port, key, guards: guards() });
+  nginx = await startNginx({ home, domain: DOMAIN, pages: addressOf(pages), port, key, guards: guards(), ...front });
   const { gateway } = nginx;
 
-  function raw(text: string): Promise<string> {
+  function raw(text: string, from = '127.0.0.1'): Promise<string> {
     return new Promise((resolve) => {
-      const socket = net.connect(port, '127.0.0.1');
+      const socket = net.connect({ port, host: '127.0.0.1', localAddress: from });
       let said = '';
       socket.setEncoding('latin1').on('data', (chunk) => {
         said += String(chunk);

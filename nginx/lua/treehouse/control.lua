@@ -1,6 +1,7 @@
 -- The control server's requests. Plain text both ways: lines of words, since no value can hold a space.
 local M = {}
 
+local certificate = require 'treehouse.certificate'
 local guards = require 'treehouse.guards'
 local passes = require 'treehouse.passes'
 local routes = require 'treehouse.routes'
@@ -37,6 +38,11 @@ end
 actions['PUT links'] = function()
     ngx.req.read_body()
     return say(passes.set_links(ngx.req.get_body_data() or ''))
+end
+
+actions['PUT certificate'] = function()
+    ngx.req.read_body()
+    return say(certificate.set(ngx.req.get_body_data() or ''))
 end
 
 -- Of all who have something open there, or without those who only pass by.

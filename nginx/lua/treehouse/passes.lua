@@ -95,33 +95,36 @@ function M.set_links(text)
     return 204
 end
 
--- What is open by a pass in this worker: number of the connection -> pass, with what is needed to end it.
+-- What is open by a pass in this worker: request -> pass, with what is needed to end it. Requests of HTTP/2 share a connection, and
+-- all of it ends with one of them.
 local open = {}
+
+local function this_request() return tonumber(ffi.cast('uintptr_t', base.get_request())) end
 
 -- The socket of this request's client; nil where nginx is not laid out as we know it, which its other end tells.
 local function socket_of_client()
     local fd = ffi.cast('treehouse_request *', base.get_request()).connection.fd
     address_length[0] = 128
     if ffi.C.getpeername(fd, address, address_length) ~= 0 then return nil end
-    return address[2] * 256 + address[3] == tonumber(ngx.var.remote_port) and fd or nil
+    return address[2] * 256 + address[3] == tonumber(ngx.var.realip_remote_port) and fd or nil
 end
 
 -- From now on this request ends when its pass does.
 function M.watch(pass)
     pass.fd = socket_of_client()
-    if pass.fd then open[ngx.var.connection] = pass end
+    if pass.fd then open[this_request()] = pass end
 end
 
 -- The request is over.
-function M.forget() open[ngx.var.connection] = nil end
+function M.forget() open[this_request()] = nil end
 
 -- Ends what is open and not allowed any more: nginx takes it for a client that went away.
 local function look(is_last, guard_of)
-    for number, pass in pairs(open) do
+    for request, pass in pairs(open) do
         local guard, preview = guard_of(pass.label)
         if is_last or not guard or (guard ~= 'public' and not holds(pass, preview, guard)) then
             ffi.C.shutdown(pass.fd, SHUT_RDWR)
-            open[number] = nil
+            open[request] = nil
         end
     end
 end

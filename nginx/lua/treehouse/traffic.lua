@@ -2,6 +2,7 @@
 local M = {}
 
 local balancer = require 'ngx.balancer'
+local client = require 'treehouse.client'
 local ffi = require 'ffi'
 local guards = require 'treehouse.guards'
 local passes = require 'treehouse.passes'
@@ -138,12 +139,14 @@ end
 -- Of what Treehouse itself answers at a preview's host: which preview it is, if any.
 function M.at_door()
     local label = route_table.label_of(ngx.var.host)
+    if label and client.is_plain() then return client.to_https() end
     ngx.var.treehouse_preview = label and guards.preview_of(label) or ''
 end
 
 function M.admit()
     local label = route_table.label_of(ngx.var.host)
     if not label then return ngx.exec('@page') end
+    if client.is_plain() then return client.to_https() end
     local standing = guards.admit(label)
     ngx.var.treehouse_standing = standing
     if standing == 'lost' then return ngx.exec('@page') end
@@ -163,6 +166,8 @@ function M.admit()
 end
 
 function M.balance()
+    -- A body that HTTP/2 did not announce is gone after the first try.
+    if ngx.var.treehouse_body ~= '' then ngx.var.treehouse_pool = 'preview_fresh' end
     local ip, port = route_table.address(ngx.var.treehouse_upstream)
     local ok, err = balancer.set_current_peer(ip, port)
     if not ok then
