@@ -4,6 +4,7 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import type { z } from 'zod';
 import { adminLabel, doorFaults } from './config/door.ts';
+import { type GatewaySettings, gatewayFaults, gatewaySettings } from './config/gateway.ts';
 import { githubSettings } from './config/github.ts';
 import { pairs, type RepositoryDefaults, resolveRepositories } from './config/repositories.ts';
 import {
@@ -27,7 +28,7 @@ import type { ConfiguredVault } from './secrets/vault.ts';
 /** Processes of all build steps together: many a compiler's, and fewer than a host has. */
 const BUILD_PIDS = 4096;
 
-export interface Config {
+export interface Config extends GatewaySettings {
   /** Absolute. */
   readonly home: string;
   readonly host: string;
@@ -143,7 +144,7 @@ export function readConfig(input: ConfigInput): Config {
     },
     faults,
   );
-  if (parsed.data) faults.push(...doorFaults({ ...parsed.data, adminToken }));
+  if (parsed.data) faults.push(...doorFaults({ ...parsed.data, adminToken }), ...gatewayFaults(parsed.data));
   if (!parsed.success || faults.length > 0) throw faulty(faults);
   const settings = parsed.data;
   return Object.freeze({
@@ -153,6 +154,7 @@ export function readConfig(input: ConfigInput): Config {
     adminHost: settings.adminHost,
     gatewayHost: settings.gatewayHost,
     gatewayPort: settings.gatewayPort,
+    ...gatewaySettings(settings, input.cwd),
     domain: settings.domain,
     shortNames,
     concurrency: settings.concurrency,

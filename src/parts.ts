@@ -5,6 +5,7 @@ import type { OnOutage } from './embedded/keep.ts';
 import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
 import { startRegistry } from './embedded/registry.ts';
+import { gatewayOptions } from './gateway-options.ts';
 import type { Beside } from './ground.ts';
 import type { Logger } from './log.ts';
 
@@ -40,9 +41,7 @@ export async function startParts(
   if (embedded) undo.push(() => embedded.stop());
   const nginx = await startNginx({
     home: config.home,
-    host: config.gatewayHost,
-    port: config.gatewayPort,
-    domain: config.domain,
+    ...gatewayOptions(config, log),
     pages: `${config.host}:${config.port}`,
     ...door,
     signal,

@@ -17,6 +17,7 @@ import { buildId } from './domain/names.ts';
 import { createScanner } from './supply/scan.ts';
 import { drains } from './teardown/drain.ts';
 
+const USUAL_PORT = { http: 80, https: 443 } as const;
 const TEMPLATES = fileURLToPath(new URL('../templates', import.meta.url));
 
 type Shared = Pick<
@@ -77,6 +78,14 @@ export async function convergeDeps(config: Config, docker: Docker, shared: Share
 }
 
 /** The whole URL of a host label. */
-export function urlsOf({ domain, gatewayPort }: Pick<Config, 'domain' | 'gatewayPort'>): (label: string) => string {
-  return (label) => `http://${label}.${domain}${gatewayPort === 80 ? '' : `:${gatewayPort}`}/`;
+export function urlsOf({
+  domain,
+  gatewayPort,
+  tls,
+  publicPort,
+}: Pick<Config, 'domain' | 'gatewayPort' | 'tls' | 'publicPort'>): (label: string) => string {
+  // What is published as 443 has TLS, if not here then at a proxy.
+  const scheme = tls || publicPort === USUAL_PORT.https ? 'https' : 'http';
+  const port = publicPort ?? tls?.port ?? gatewayPort;
+  return (label) => `${scheme}://${label}.${domain}${port === USUAL_PORT[scheme] ? '' : `:${port}`}/`;
 }

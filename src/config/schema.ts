@@ -9,6 +9,7 @@ import type { ShipTo } from '../domain/shipping.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 import { accessSchema } from './access.ts';
+import { gatewayFields } from './gateway.ts';
 import { refineSelection, selectionFields, selectionOf } from './selection.ts';
 
 /** Milliseconds; undefined where it is off. */
@@ -113,6 +114,7 @@ export const fileSchema = z.strictObject({
     .optional(),
   gatewayHost: z.string().min(1).default('127.0.0.1'),
   gatewayPort: port.default(8080),
+  ...gatewayFields,
   domain: z
     .string()
     .regex(domainPattern, 'it is a host name in lower case, such as preview.example.com')
@@ -193,6 +195,12 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_ADMIN_HOST: 'adminHost',
   TREEHOUSE_GATEWAY_HOST: 'gatewayHost',
   TREEHOUSE_GATEWAY_PORT: 'gatewayPort',
+  TREEHOUSE_TLS_CERT: 'tlsCert',
+  TREEHOUSE_TLS_KEY: 'tlsKey',
+  TREEHOUSE_TLS_PORT: 'tlsPort',
+  TREEHOUSE_HSTS: 'hsts',
+  TREEHOUSE_PUBLIC_PORT: 'publicPort',
+  TREEHOUSE_TRUSTED_PROXIES: 'trustedProxies',
   TREEHOUSE_DOMAIN: 'domain',
   TREEHOUSE_HOSTNAME: 'hostname',
   TREEHOUSE_CONCURRENCY: 'concurrency',

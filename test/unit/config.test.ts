@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Config, type ConfigInput, readConfig } from '../../src/config.ts';
 import { branchName, previewId } from '../../src/domain/names.ts';
+import { urlsOf } from '../../src/stages.ts';
 
 let cwd: string;
 beforeAll(() => {
@@ -96,6 +97,57 @@ describe('the configuration', () => {
       'maxRunning (TREEHOUSE_MAX_RUNNING): Too small: expected number to be >=1',
       "atLimit (TREEHOUSE_AT_LIMIT): it is 'wait' or 'remove'",
     ]);
+  });
+
+  it('takes TLS of the gateway, and the proxies before it', () => {
+    const env = {
+      TREEHOUSE_TLS_CERT: 'tls/cert.pem',
+      TREEHOUSE_TLS_KEY: '/etc/tls/key.pem',
+      TREEHOUSE_HSTS: '31536000',
+      TREEHOUSE_PUBLIC_PORT: '443',
+      TREEHOUSE_TRUSTED_PROXIES: '10.0.0.0/24, 192.168.1.7 fd00::/8,::1',
+    };
+    expect(read('tlsPort: 9443', { env })).toMatchObject({
+      tls: { cert: path.join(cwd, String(count), 'tls/cert.pem'), key: '/etc/tls/key.pem', port: 9443 },
+      hsts: 31_536_000,
+      publicPort: 443,
+      trustedProxies: ['10.0.0.0/24', '192.168.1.7', 'fd00::/8', '::1'],
+    });
+    const none = { tls: undefined, hsts: undefined, publicPort: undefined, trustedProxies: [] };
+    expect(read(undefined, { env: { TREEHOUSE_TRUSTED_PROXIES: '' } })).toMatchObject(none);
+    expect(read('trustedProxies: [10.1.0.0/16]')).toMatchObject({ ...none, trustedProxies: ['10.1.0.0/16'] });
+  });
+
+  it('takes no half of it', () => {
+    const yml =
+      'tlsCert: cert.pem\ntlsPort: 8080\ntrustedProxies: [lb.example.com, 10.0.0.0/33, 0.0.0.0/0, fe80::1%eth0]';
+    expect(faults(yml)).toEqual([
+      'the configuration has 4 faults:',
+      ...[0, 1, 2, 3].map((at) => expect.stringContaining(`trustedProxies.${at}: '`)),
+    ]);
+    expect(faults('tlsCert: cert.pem\ntlsPort: 8080')).toEqual([
+      'the configuration has 2 faults:',
+      'tlsKey (TREEHOUSE_TLS_KEY): tlsCert is set and this is not: a certificate is nothing without its key',
+      "tlsPort (TREEHOUSE_TLS_PORT): 8080 is the gateway's port without TLS: they are two",
+    ]);
+    expect(faults('tlsKey: key.pem\nhsts: 3600')).toEqual([
+      'the configuration has 2 faults:',
+      'tlsCert (TREEHOUSE_TLS_CERT): tlsKey is set and this is not: a key is nothing without its certificate',
+      'hsts (TREEHOUSE_HSTS): previews have no TLS: set tlsCert and tlsKey, or trustedProxies where a proxy has it',
+    ]);
+  });
+
+  it('makes URLs of it', () => {
+    const url = (yml: string) => urlsOf(read(`domain: p.example.com\n${yml}`))('main--shop');
+    const tls = 'tlsCert: c\ntlsKey: k\n';
+    expect(url('')).toBe('http://main--shop.p.example.com:8080/');
+    expect(url('gatewayPort: 80')).toBe('http://main--shop.p.example.com/');
+    expect(url('publicPort: 80')).toBe('http://main--shop.p.example.com/');
+    expect(url('publicPort: 443')).toBe('https://main--shop.p.example.com/');
+    expect(url(tls)).toBe('https://main--shop.p.example.com:8443/');
+    expect(url(`${tls}tlsPort: 443`)).toBe('https://main--shop.p.example.com/');
+    expect(url(`${tls}publicPort: 443`)).toBe('https://main--shop.p.example.com/');
+    expect(url(`${tls}publicPort: 9000`)).toBe('https://main--shop.p.example.com:9000/');
   });
 
   it('takes times of days, and off for one repository', () => {
