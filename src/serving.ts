@@ -89,6 +89,7 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
   };
   undo.push(followAll((how) => store.follow(how), told, log));
   const app = createApp({
+    trustedProxies: config.trustedProxies,
     routers: [
       webhookRouter({
         // Of a repository's own webhook, and of the App's.

@@ -8,6 +8,8 @@ import type { Logger } from '../log.ts';
 import { problem } from './problem.ts';
 
 export interface ServerDeps {
+  /** Who may say where a client is: its address counts when wrong tokens are. */
+  readonly trustedProxies?: readonly string[];
   /** In order; the webhook's router first, since it reads raw bodies. */
   readonly routers: readonly express.Router[];
   /** Names what is away; empty when all is well. */
@@ -18,6 +20,7 @@ export interface ServerDeps {
 export function createApp(deps: ServerDeps): Express {
   const app = express();
   app.disable('x-powered-by');
+  app.set('trust proxy', deps.trustedProxies?.length ? deps.trustedProxies : false);
   app.use((_req, res, next) => {
     res.set('X-Content-Type-Options', 'nosniff');
     next();
