@@ -272,6 +272,7 @@ async function homeFacts(settings: Settings, configFile: string | undefined): Pr
     path: home,
     folder,
     keys: keys.filter((one) => one !== undefined),
+    tlsKey: settings.tls && (await modeOf(settings.tls.key)),
     config:
       config === undefined || 'unseen' in config || configFile === undefined
         ? undefined

@@ -71,6 +71,8 @@ export interface HomeFacts {
   readonly folder: Seen<FileMode> | undefined;
   /** Keys, passwords and what is sealed with them, by their path in the home. */
   readonly keys: readonly (FileMode & { readonly name: string })[];
+  /** Of the gateway's certificate; undefined where there is none. */
+  readonly tlsKey: Seen<FileMode> | undefined;
   /** The configuration's file. */
   readonly config: (FileMode & { readonly path: string }) | undefined;
   readonly redisPort: number | undefined;
@@ -98,6 +100,8 @@ export interface Settings {
   readonly port: number;
   readonly gatewayHost: string;
   readonly gatewayPort: number;
+  readonly tls: { readonly key: string } | undefined;
+  readonly trustedProxies: readonly string[];
   readonly firewall: 'auto' | 'on' | 'off';
   readonly egress: 'internet' | 'all' | 'none';
   readonly redisUrl: string | undefined;

@@ -37,6 +37,21 @@ export function gatewayListens({ settings, host }: Facts): Verdict {
   return listens(settings.gatewayHost, settings.gatewayPort, host.listeners);
 }
 
+export function gatewayTls({ settings }: Facts): Verdict {
+  const { gatewayHost, tls, trustedProxies } = settings;
+  if (isLoopback(gatewayHost) || tls) return undefined;
+  // Who names a proxy has told it what to do with TLS; nobody can see from here.
+  if (trustedProxies.length > 0) return undefined;
+  return found(`what comes to ${gatewayHost}, passwords and links too, can be read on the way`);
+}
+
+export function tlsKeyMode({ settings, home }: Facts): Verdict {
+  const { tlsKey } = home;
+  if (!settings.tls || tlsKey === undefined) return undefined;
+  if (isUnseen(tlsKey)) return tlsKey;
+  return (tlsKey.mode & 0o007) === 0 ? undefined : found(`${settings.tls.key} is ${octal(tlsKey.mode)}`);
+}
+
 export function redisLoopback({ settings, home, host }: Facts): Verdict {
   if (settings.redisUrl !== undefined) {
     const url = new URL(settings.redisUrl);

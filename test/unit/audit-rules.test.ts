@@ -103,6 +103,15 @@ const fires: readonly (readonly [string, Facts, string])[] = [
   ['warn treehouse-listens', withSettings({ host: '0.0.0.0' }), 'set to listen on 0.0.0.0, port 4000'],
   ['warn treehouse-listens', withHost({ listeners: [{ address: '::', port: 4000 }] }), 'listens on [::]:4000'],
   ['info gateway-listens', withSettings({ gatewayHost: '0.0.0.0' }), 'port 8080'],
+  ['warn gateway-tls', withSettings({ gatewayHost: '0.0.0.0' }), 'comes to 0.0.0.0'],
+  [
+    'fail tls-key-mode',
+    {
+      ...withSettings({ gatewayHost: '0.0.0.0', tls: { key: '/tls/key.pem' } }),
+      home: { ...GOOD.home, tlsKey: { mode: 0o644, uid: 0 } },
+    },
+    '/tls/key.pem is 0644',
+  ],
   ['fail redis-loopback', withHost({ listeners: [{ address: '0.0.0.0', port: 41_000 }] }), '0.0.0.0:41000'],
   ['fail redis-loopback', withSettings({ redisUrl: 'redis://db.acme:6379' }), 'without a password'],
   ['warn redis-loopback', withSettings({ redisUrl: 'redis://:x@db.acme:6379' }), 'without TLS'],
