@@ -7,6 +7,7 @@ import type { Config } from './config.ts';
 import { connectParts, gatewayFolder } from './connected.ts';
 import { gatewayFiles, startNginx } from './embedded/nginx.ts';
 import { messageOf } from './errors.ts';
+import { gatewayOptions } from './gateway-options.ts';
 import { type Ground, openGround } from './ground.ts';
 import type { Logger } from './log.ts';
 import { metricsRouter } from './metrics/router.ts';
@@ -95,8 +96,8 @@ export function startGateway(config: Config, log: Logger, signal: AbortSignal): 
     const key = (await written(keyFile, log, signal)).trim();
     await written(guardsFile, log, signal);
     const nginx = await startNginx({
-      ...{ home: config.home, host: config.gatewayHost, port: config.gatewayPort, domain: config.domain },
-      ...{ pages: `unix:${pagesSocket}`, key, guards: 'written', signal },
+      ...gatewayOptions(config, log),
+      ...{ home: config.home, pages: `unix:${pagesSocket}`, key, guards: 'written', signal },
       onOutage: {
         away: (reason) => log.warn({ reason }, 'nginx ended and is started again'),
         back: () => log.info('nginx is back'),
