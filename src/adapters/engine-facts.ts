@@ -32,6 +32,7 @@ export function factsOf(info: Docker.ContainerInspectInfo): ContainerFacts {
     networks: Object.keys(info.NetworkSettings.Networks ?? {}),
     mounts: mountsOf(info),
     virtualHost: info.Config.Env?.find((one) => one.startsWith('VIRTUAL_HOST='))?.slice('VIRTUAL_HOST='.length),
+    labels: Object.keys(info.Config.Labels ?? {}),
   };
 }
 

@@ -92,7 +92,15 @@ export interface ContainerFacts {
   readonly networks: readonly string[];
   readonly mounts: readonly MountFacts[];
   readonly virtualHost: string | undefined;
+  /** Names of its labels, its image's among them. */
+  readonly labels: readonly string[];
 }
+
+/**
+ * Labels by which nginx-proxy and acme-companion take a container for one of their own, or write words of it into nginx's
+ * configuration. An image can bring them, and the engine takes no label away.
+ */
+const PROXY_LABELS = /^com\.github\.(?:nginx-proxy|jrcs)\b/i;
 
 export interface MountFacts {
   readonly type: string;
@@ -155,6 +163,8 @@ export function differences(facts: ContainerFacts, planned: PlannedFacts): reado
   expect(devices.length === 0, `it has devices: ${devices.join(', ')}`);
   const sysctls = facts.sysctls.filter((one) => !planned.sysctls.includes(one));
   expect(sysctls.length === 0, `it sets ${sysctls.join(', ')}`);
+  const steering = facts.labels.filter((one) => PROXY_LABELS.test(one));
+  expect(steering.length === 0, `its image has the label ${steering.join(', ')}, by which it would steer a proxy`);
   expect(facts.volumesFrom.length === 0, "it has another container's volumes");
   expect(facts.publishedPorts.length === 0, `it publishes ${facts.publishedPorts.join(', ')}`);
   expect(facts.memory > 0 && facts.memorySwap === facts.memory, 'its memory is not limited');

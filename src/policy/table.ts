@@ -204,8 +204,12 @@ export const TABLES = {
 /** Which table a key is looked up in; `config` is for secrets too. */
 export type Section = keyof typeof TABLES;
 
-/** Variables that a preview may not set: nginx-proxy and Treehouse read them. */
-export const RESERVED_VARIABLES = /^(?:VIRTUAL_|TREEHOUSE_|LETSENCRYPT_|NETWORK_ACCESS$|CERT_NAME$|HTTPS_METHOD$)/i;
+/**
+ * Variables that a preview may not set: Treehouse, nginx-proxy and acme-companion read them of every container. Some become words
+ * of nginx's configuration as they are, and two of ACME's are run as commands.
+ */
+export const RESERVED_VARIABLES =
+  /^(?:VIRTUAL_|TREEHOUSE_|LETSENCRYPT_|ACMESH_|ZEROSSL_|(?:NETWORK_ACCESS|CERT_NAME|HTTPS_METHOD|HSTS|SSL_POLICY|SERVER_TOKENS|ENABLE_HTTP_ON_MISSING_CERT|ACME_(?:CA_URI|CERT_PROFILE|CHALLENGE|EAB_HMAC_KEY|EAB_KID|EMAIL|HOST|HTTP_CHALLENGE_LOCATION|KEYSIZE|OCSP|POST_HOOK|PRE_HOOK|PREFERRED_CHAIN|RENEW_AFTER|RENEW_PRIVATE_KEYS|RESTART_CONTAINER|SINGLE_DOMAIN_CERTS))$)/i;
 
 /** Labels that a preview may not set. */
 export const RESERVED_LABELS = /^(?:treehouse|com\.docker|com\.github\.nginx-proxy|com\.github\.jrcs)\b/i;
