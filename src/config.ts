@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { adminLabel, doorFaults } from './config/door.ts';
 import { type GatewaySettings, gatewayFaults, gatewaySettings } from './config/gateway.ts';
 import { githubSettings } from './config/github.ts';
+import { type GatewayKind, houseFaults } from './config/nginx-proxy.ts';
 import { pairs, type RepositoryDefaults, resolveRepositories } from './config/repositories.ts';
 import {
   fileSchema,
@@ -37,6 +38,13 @@ export interface Config extends GatewaySettings {
   readonly adminHost: string | undefined;
   readonly gatewayHost: string;
   readonly gatewayPort: number;
+  readonly gateway: GatewayKind;
+  /** The name of the gateway's container; undefined: it is none. */
+  readonly gatewayContainer: string | undefined;
+  /** What nginx-proxy is told of each preview beside its host; `{host}` stands for that. */
+  readonly gatewayVariables: Readonly<Record<string, string>>;
+  /** Of previews' URLs, where it is said. */
+  readonly publicScheme: 'http' | 'https' | undefined;
   readonly domain: string;
   /** Whether ids are the branch alone, which takes a single repository. */
   readonly shortNames: boolean;
@@ -127,6 +135,7 @@ export function readConfig(input: ConfigInput): Config {
   const defaults = Object.freeze({
     ...{ cwd: input.cwd, shortNames, usual: usualOf(parsed.data) },
     reserved: parsed.data && adminLabel(parsed.data),
+    gateway: parsed.data?.gateway,
   });
   const repositories = resolveRepositories(listed, defaults, faults);
   if (shortNames && repositories.length > 1) {
@@ -144,7 +153,9 @@ export function readConfig(input: ConfigInput): Config {
     },
     faults,
   );
-  if (parsed.data) faults.push(...doorFaults({ ...parsed.data, adminToken }), ...gatewayFaults(parsed.data));
+  if (parsed.data) {
+    faults.push(...doorFaults({ ...parsed.data, adminToken }), ...gatewayFaults(parsed.data), ...houseFaults(parsed.data));
+  }
   if (!parsed.success || faults.length > 0) throw faulty(faults);
   const settings = parsed.data;
   return Object.freeze({
@@ -155,6 +166,7 @@ export function readConfig(input: ConfigInput): Config {
     gatewayHost: settings.gatewayHost,
     gatewayPort: settings.gatewayPort,
     ...gatewaySettings(settings, input.cwd),
+    ...gatewayOf(settings),
     domain: settings.domain,
     shortNames,
     concurrency: settings.concurrency,
@@ -205,6 +217,16 @@ export function readConfig(input: ConfigInput): Config {
     path: env.PATH ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     userHome: env.HOME ?? '/nonexistent',
   });
+}
+
+function gatewayOf(
+  settings: z.output<typeof fileSchema>,
+): Pick<Config, 'gateway' | 'gatewayContainer' | 'gatewayVariables' | 'publicScheme'> {
+  const { gateway, gatewayContainer, gatewayVariables, publicScheme } = settings;
+  return {
+    ...{ gateway, publicScheme, gatewayVariables: Object.freeze(gatewayVariables) },
+    gatewayContainer: gatewayContainer ?? (gateway === 'own' ? undefined : 'nginx-proxy'),
+  };
 }
 
 /** What holds of a repository that says nothing of it. */

@@ -68,6 +68,7 @@ export async function convergeDeps(config: Config, docker: Docker, shared: Share
     probe: tcpProbe,
     newBuild: () => buildId(Date.now(), randomInt(1296)),
     hostOf: (label) => `${label}.${config.domain}`,
+    gatewayVariables: config.gateway === 'nginx-proxy' ? config.gatewayVariables : {},
     urlOf: urlsOf(config),
     templates: TEMPLATES,
     seccomp: path.join(TEMPLATES, 'isolation', 'seccomp.json'),
@@ -80,12 +81,15 @@ export async function convergeDeps(config: Config, docker: Docker, shared: Share
 /** The whole URL of a host label. */
 export function urlsOf({
   domain,
+  gateway,
   gatewayPort,
   tls,
+  publicScheme,
   publicPort,
-}: Pick<Config, 'domain' | 'gatewayPort' | 'tls' | 'publicPort'>): (label: string) => string {
+}: Pick<Config, 'domain' | 'gateway' | 'gatewayPort' | 'tls' | 'publicScheme' | 'publicPort'>): (label: string) => string {
   // What is published as 443 has TLS, if not here then at a proxy.
-  const scheme = tls || publicPort === USUAL_PORT.https ? 'https' : 'http';
-  const port = publicPort ?? tls?.port ?? gatewayPort;
+  const scheme = publicScheme ?? (tls || publicPort === USUAL_PORT.https ? 'https' : 'http');
+  const own = scheme === 'https' ? (tls?.port ?? gatewayPort) : gatewayPort;
+  const port = publicPort ?? (gateway === 'nginx-proxy' ? USUAL_PORT[scheme] : own);
   return (label) => `${scheme}://${label}.${domain}${port === USUAL_PORT[scheme] ? '' : `:${port}`}/`;
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { repositoryName, repositorySlug } from '../domain/names.ts';
 import type { Repository } from '../domain/ports.ts';
 import { messageOf } from '../errors.ts';
+import { type GatewayKind, repositoryFaults } from './nginx-proxy.ts';
 import type { Listed, PreviewSettings } from './schema.ts';
 
 /** `TREEHOUSE_REPOS`: name and URL of each. */
@@ -25,6 +26,8 @@ export interface RepositoryDefaults {
   readonly usual: PreviewSettings;
   /** See Repository. */
   readonly reserved?: string | undefined;
+  /** `own` where nothing is said. */
+  readonly gateway?: GatewayKind | undefined;
 }
 
 /**
@@ -33,7 +36,7 @@ export interface RepositoryDefaults {
  */
 export function resolveRepositories(
   listed: ReadonlyMap<string, Listed>,
-  { cwd, shortNames, usual, reserved }: RepositoryDefaults,
+  { cwd, shortNames, usual, reserved, gateway }: RepositoryDefaults,
   faults: string[],
   taken: readonly Repository[] = [],
 ): readonly Repository[] {
@@ -42,6 +45,7 @@ export function resolveRepositories(
   for (const [text, one] of listed) {
     try {
       const name = repositoryName(text);
+      if (gateway === 'nginx-proxy') faults.push(...repositoryFaults(name, one));
       // `off` is there, and undefined.
       const said = { ...usual, ...one.previews };
       const { idle, ttl, max, running, builds, memory, atLimit = 'wait', sleepMode = 'stop' } = said;

@@ -10,6 +10,7 @@ import { policyFields, policyRules, refinePolicy, size } from '../policy/setting
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 import { accessSchema } from './access.ts';
 import { gatewayFields } from './gateway.ts';
+import { GATEWAYS, gatewayVariables } from './nginx-proxy.ts';
 import { refineSelection, selectionFields, selectionOf } from './selection.ts';
 
 /** Milliseconds; undefined where it is off. */
@@ -115,6 +116,16 @@ export const fileSchema = z.strictObject({
   gatewayHost: z.string().min(1).default('127.0.0.1'),
   gatewayPort: port.default(8080),
   ...gatewayFields,
+  gateway: z.enum(GATEWAYS, "it is 'own' or 'nginx-proxy'").default('own'),
+  /** The name of its container, where it is one. */
+  gatewayContainer: z
+    .string()
+    .regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]+$/, "it is a container's name")
+    .optional(),
+  /** What nginx-proxy is told of each preview beside its host. */
+  gatewayVariables: gatewayVariables.default({}),
+  /** What previews' URLs begin with, where the gateway's own settings do not tell. */
+  publicScheme: z.enum(['http', 'https'], "it is 'http' or 'https'").optional(),
   domain: z
     .string()
     .regex(domainPattern, 'it is a host name in lower case, such as preview.example.com')
@@ -201,6 +212,10 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_HSTS: 'hsts',
   TREEHOUSE_PUBLIC_PORT: 'publicPort',
   TREEHOUSE_TRUSTED_PROXIES: 'trustedProxies',
+  TREEHOUSE_GATEWAY: 'gateway',
+  TREEHOUSE_GATEWAY_CONTAINER: 'gatewayContainer',
+  TREEHOUSE_GATEWAY_VARIABLES: 'gatewayVariables',
+  TREEHOUSE_PUBLIC_SCHEME: 'publicScheme',
   TREEHOUSE_DOMAIN: 'domain',
   TREEHOUSE_HOSTNAME: 'hostname',
   TREEHOUSE_CONCURRENCY: 'concurrency',

@@ -59,6 +59,8 @@ export interface ConvergeDeps {
   /** The whole host name of a host label, and its URL. */
   hostOf(label: string): string;
   urlOf(label: string): string;
+  /** What nginx-proxy is told of each preview beside its host. */
+  readonly gatewayVariables: Readonly<Record<string, string>>;
   /** Folder of the checkouts, absolute. */
   readonly builds: string;
   /** Folder of the templates for repositories without a compose file, absolute. */

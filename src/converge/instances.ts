@@ -1,8 +1,9 @@
 /** What each service's container is made from: its image, what the image brings along, and the hash of it all. */
-import { configHash, type ServiceInstance, type VirtualHost } from '../domain/compose-file.ts';
+import { configHash, type ServiceInstance } from '../domain/compose-file.ts';
 import { SHORTEST_CHECK } from '../domain/isolation.ts';
 import { sideHost } from '../domain/names.ts';
 import type { Exposure, Mount, Stack, StackService } from '../domain/stack.ts';
+import { type VirtualHost, virtualHost } from '../domain/virtual-host.ts';
 import { TreehouseError } from '../errors.ts';
 import { anonymousVolume } from '../policy/harden.ts';
 import { RESERVED_VARIABLES } from '../policy/table.ts';
@@ -12,7 +13,7 @@ import type { ConvergeDeps } from './deps.ts';
 
 /** The app's services, ready to be made containers of; the first of `exposed` gets the preview's own host. */
 export async function appInstances(
-  deps: Pick<ConvergeDeps, 'git' | 'hostOf'>,
+  deps: Pick<ConvergeDeps, 'git' | 'hostOf' | 'gatewayVariables'>,
   run: BuildRun,
   stack: Stack,
   images: Images,
@@ -20,7 +21,7 @@ export async function appInstances(
   const virtual = new Map<string, VirtualHost>();
   for (const [index, one] of exposedServices(stack, images).entries()) {
     const label = index === 0 ? run.preview.id : sideHost(one.service, run.preview.id);
-    virtual.set(one.service, { label, host: deps.hostOf(label), port: one.port });
+    virtual.set(one.service, virtualHost(label, deps.hostOf(label), one.port, deps.gatewayVariables));
   }
   return Promise.all(stack.services.map((service) => instance(deps, run, service, images, virtual.get(service.name))));
 }

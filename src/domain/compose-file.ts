@@ -8,6 +8,7 @@ import type { BuildId, Commit } from './names.ts';
 import type { PreviewKey } from './preview.ts';
 import { layerOf, secretPath } from './secrets.ts';
 import type { Mount, SecretUse, StackService } from './stack.ts';
+import { type VirtualHost, virtualEnvironment } from './virtual-host.ts';
 
 /** Start-up checks run at this pace (engine 25 and later), so that a healthy container is seen at once. */
 const START_INTERVAL = '100ms';
@@ -46,14 +47,6 @@ export interface ServiceInstance {
   readonly reserved: readonly string[];
   /** Whether the image's own health check comes more often than any may. */
   readonly hurries?: boolean;
-}
-
-export interface VirtualHost {
-  /** The first label of its host name. */
-  readonly label: string;
-  /** Its whole host name, by which nginx-proxy would find it. */
-  readonly host: string;
-  readonly port: number;
 }
 
 /** Containers of several builds live in one project: each service's key carries its build. */
@@ -145,7 +138,7 @@ function serviceSection(instance: ServiceInstance, input: ComposeFileInput): Rec
     environment: {
       ...Object.fromEntries(instance.reserved.map((name) => [name, ''])),
       ...service.environment,
-      ...(virtual ? { VIRTUAL_HOST: virtual.host, VIRTUAL_PORT: String(virtual.port) } : {}),
+      ...(virtual ? doubled(virtualEnvironment(virtual, instance.reserved)) : {}),
     },
     labels: {
       ...(labels as Record<string, string> | undefined),

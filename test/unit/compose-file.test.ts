@@ -111,7 +111,7 @@ describe('the compose file of a build', () => {
           cpus: 0.5,
           image: 'treehouse/acme/shop/web:x.1',
           environment: {
-            VIRTUAL_PATH: '',
+            VIRTUAL_PATH: '/',
             TREEHOUSE_X: '',
             PASSWORD: 'a$$b',
             NODE_ENV: 'production',

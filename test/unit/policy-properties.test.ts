@@ -411,8 +411,9 @@ function faults(one: Record<string, unknown>, all: Made): string[] {
   }
   for (const [variable, value] of Object.entries(record('environment'))) {
     const key = variable.split('=')[0] ?? '';
-    const own = { VIRTUAL_HOST: `${preview.id}.localhost`, VIRTUAL_PORT: '80', VIRTUAL_PATH: '' }[variable];
-    must(value === own || !RESERVED_VARIABLES.test(key), `its ${variable} is ${String(value)}`);
+    const own = { VIRTUAL_HOST: `${preview.id}.localhost`, VIRTUAL_PORT: '80', VIRTUAL_PATH: '/' }[variable];
+    const isEmptied = value === '' && variable === 'VIRTUAL_PATH';
+    must(value === own || isEmptied || !RESERVED_VARIABLES.test(key), `its ${variable} is ${String(value)}`);
   }
   return found;
 }
