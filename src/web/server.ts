@@ -50,13 +50,13 @@ export function createApp(deps: ServerDeps): Express {
 }
 
 /** @throws {TreehouseError} `bad-config` where the port is taken. */
-export function listen(app: Express, host: string, port: number): Promise<Server> {
+export function listen(app: Express, host: string, port: number, variable = 'TREEHOUSE_PORT'): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(app);
     server.once('error', (error: NodeJS.ErrnoException) => {
       const taken = error.code === 'EADDRINUSE';
       const message = taken
-        ? `port ${port} of ${host} is taken: stop what uses it, or set TREEHOUSE_PORT`
+        ? `port ${port} of ${host} is taken: stop what uses it, or set ${variable}`
         : `cannot listen on ${host}:${port}: ${error.message}`;
       reject(new TreehouseError('bad-config', message, { cause: error }));
     });
