@@ -1,10 +1,11 @@
 /** Wires what every process of Treehouse stands on: its home, the engine, Redis, the gateway, git, and who may see what. */
 import path from 'node:path';
+import type Docker from 'dockerode';
 import { tokenKnower } from './access/issue.ts';
 import { connectEngine, dockerEngine } from './adapters/engine.ts';
+import { type GatewayJoins, gatewayJoins, leavingFirst } from './adapters/gateway-joins.ts';
 import { createGit } from './adapters/git.ts';
 import { engineImages } from './adapters/images.ts';
-import type { NginxGateway } from './adapters/nginx-gateway.ts';
 import { pinFiles } from './adapters/pin-files.ts';
 import { redisForks } from './adapters/redis-forks.ts';
 import { redisPlaces } from './adapters/redis-places.ts';
@@ -19,7 +20,7 @@ import { bearer } from './api/router.ts';
 import { openBudgets } from './budgets.ts';
 import { openBook } from './config/book.ts';
 import type { Config } from './config.ts';
-import type { Guard } from './domain/guards.ts';
+import type { Doorkeeper, Guard } from './domain/guards.ts';
 import type { Branch, RepositoryName } from './domain/names.ts';
 import type { Clock, Gateway, Repository } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
@@ -47,7 +48,16 @@ export interface Beside {
   readonly embedded: EmbeddedRegistry | undefined;
   /** `host:port`; undefined where nothing is pushed. */
   readonly registryAddress: string | undefined;
-  readonly gateway: NginxGateway;
+  readonly gateway: Gateway & Doorkeeper;
+}
+
+/** What the gateway may need of the engine, where it is a container. */
+export interface OnEngine {
+  readonly docker: Docker;
+  /** See LABEL.instance. */
+  readonly instance: string;
+  /** Undefined where the gateway is no container. */
+  readonly joins: GatewayJoins | undefined;
 }
 
 export interface GroundInput {
@@ -60,7 +70,10 @@ export interface GroundInput {
   /** Takes what ends each part, in the order in which they started. */
   readonly undo: (() => Promise<unknown>)[];
   /** @param door what the gateway asks of visitors, and its key */
-  beside(door: { readonly key: string; readonly guards: readonly Guard[] }): Promise<Beside>;
+  beside(
+    door: { readonly key: string; readonly guards: readonly Guard[] },
+    engine: OnEngine,
+  ): Promise<Beside>;
 }
 
 export type Ground = Awaited<ReturnType<typeof openGround>>;
@@ -77,7 +90,9 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const tokens = tokenFiles(config.home);
   const docker = connectEngine(config.dockerHost);
   const instance = await instanceName(config.home);
-  const engine = dockerEngine(docker, instance);
+  const joins = config.gatewayContainer === undefined ? undefined : gatewayJoins(docker, config.gatewayContainer);
+  const own = dockerEngine(docker, instance);
+  const engine = joins ? leavingFirst(own, joins) : own;
   await answering(() => docker.ping());
 
   const changed = listeners<[]>();
@@ -101,7 +116,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   }
   const repositories = (): readonly Repository[] => repositoryBook.all();
   const doors = await openDoors({ home: config.home, repositories, clock, log });
-  const { redisUrl, embedded, registryAddress, gateway: nginx } = await beside(doors.gateway);
+  const { redisUrl, embedded, registryAddress, gateway: nginx } = await beside(doors.gateway, { docker, instance, joins });
   await doors.lead(nginx).catch((error: unknown) => {
     log.warn({ reason: messageOf(error) }, 'the gateway was not told of the links: they open nothing until it is');
   });
@@ -149,10 +164,12 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
     embedded,
   });
 
-  /** An nginx that was started again has forgotten who sleeps: their converge tells it. */
+  /** An nginx that was started again has forgotten who sleeps, a container that was made anew all: their converge tells it. */
   async function tellOfSleepers(): Promise<void> {
     try {
-      for (const one of await store.records()) if (one.state === 'asleep') await hints.hint(one.id);
+      for (const one of await store.records()) {
+        if (one.state === 'asleep' || (joins && one.state !== 'removed')) await hints.hint(one.id);
+      }
     } catch (error) {
       log.warn({ reason: messageOf(error) }, 'the gateway was not told who sleeps');
     }
@@ -161,7 +178,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const gateway: Gateway = countedGateway(nginx, meter);
   return {
     ...{ config, log, undo, clock, docker, instance, engine, repositoryBook, repositories, doors, nginx, gateway },
-    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress },
+    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress, joins },
     forge: forge as GitHub | undefined,
     forgeSide: forgeSide as OpenForgeSide | undefined,
     secretStore: openSecretStore(config.home, clock),

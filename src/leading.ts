@@ -115,11 +115,14 @@ function goRound(ground: Ground, input: LeadingInput, undo: (() => Promise<unkno
   const { git, store, gateway, log, instance, repositories } = deps;
   const poller = startPolling({ repositories, git, store, hints, log, everyMs: input.localPollMs });
   undo.push(() => poller.stop());
-  const idling = startIdling({
-    ...{ gateway, store, pins, hints, clock, log, repositories },
-    asked: engineIdle(docker, instance),
-  });
-  undo.push(() => idling.stop());
+  // nginx-proxy does not tell who visits: what is used would sleep.
+  if (config.gateway !== 'nginx-proxy') {
+    const idling = startIdling({
+      ...{ gateway, store, pins, hints, clock, log, repositories },
+      asked: engineIdle(docker, instance),
+    });
+    undo.push(() => idling.stop());
+  }
   const expiring = startExpiring({ gateway, store, pins, hints, clock, log, repositories });
   undo.push(() => expiring.stop());
   const lists = engineLists(docker, { label: `${LABEL.instance}=${instance}` });

@@ -54,7 +54,8 @@ export async function startTreehouse(
     let onGatewayBack = (): void => undefined;
     const ground = await openGround({
       ...{ config, log, signal, undo, isShared: false },
-      beside: (door) => startParts(config, { log, signal, undo, door, onGatewayBack: () => onGatewayBack() }),
+      beside: (door, engine) =>
+        startParts(config, { log, signal, undo, door, ...engine, onGatewayBack: () => onGatewayBack() }),
     });
     onGatewayBack = ground.onGatewayBack;
     await endStrays(ground.instance);

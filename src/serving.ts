@@ -18,7 +18,7 @@ import { metricsRouter } from './metrics/router.ts';
 import { urlsOf } from './stages.ts';
 import { FULL_VERSION, VERSION } from './version.ts';
 import { doorRouter } from './web/door.ts';
-import { gatewayPageRouter } from './web/gateway-page.ts';
+import { gatewayPageRouter, hostPageRouter } from './web/gateway-page.ts';
 import { close, createApp, listen, listenAt } from './web/server.ts';
 import { serveUpgrades } from './web/upgrades.ts';
 import { webhookRouter } from './webhook/receive.ts';
@@ -122,6 +122,15 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
   if (input.pagesSocket !== undefined) {
     const pages = await listenAt(app, input.pagesSocket);
     serveUpgrades(pages, app);
+    undo.push(() => close(pages, closeMs));
+  }
+  if (config.gateway === 'nginx-proxy') {
+    const front = createApp({
+      routers: [hostPageRouter({ store, wake, domain: config.domain, repositories })],
+      ready: async () => [],
+      log,
+    });
+    const pages = await listen(front, config.gatewayHost, config.gatewayPort, 'TREEHOUSE_GATEWAY_PORT');
     undo.push(() => close(pages, closeMs));
   }
   undo.push(() => sessions.stop());
