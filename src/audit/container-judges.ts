@@ -133,12 +133,14 @@ export function namespaces(hasCgroup2: boolean): (one: ContainerFacts) => Verdic
   };
 }
 
-export function sharedNetwork({ networks }: ContainerFacts): Verdict {
-  const own = networks.filter((one) => !['bridge', 'host', 'none'].includes(one.name));
-  const previews = [...new Set(own.flatMap((one) => one.previews))];
-  if (previews.length > 0) return found(`it shares a network with the preview ${list(previews, 3)}`);
-  const strangers = [...new Set(own.flatMap((one) => one.strangers))];
-  return strangers.length > 0 ? found(`it shares a network with ${list(strangers, 3)}`, 'warn') : undefined;
+export function sharedNetwork(gateway: string | undefined): (one: ContainerFacts) => Verdict {
+  return ({ networks }) => {
+    const own = networks.filter((one) => !['bridge', 'host', 'none'].includes(one.name));
+    const previews = [...new Set(own.flatMap((one) => one.previews))];
+    if (previews.length > 0) return found(`it shares a network with the preview ${list(previews, 3)}`);
+    const strangers = [...new Set(own.flatMap((one) => one.strangers))].filter((one) => one !== gateway);
+    return strangers.length > 0 ? found(`it shares a network with ${list(strangers, 3)}`, 'warn') : undefined;
+  };
 }
 
 /** Nothing below these is a preview's. */

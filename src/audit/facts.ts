@@ -102,6 +102,8 @@ export interface Settings {
   readonly gatewayPort: number;
   readonly tls: { readonly key: string } | undefined;
   readonly trustedProxies: readonly string[];
+  /** Is in the networks of previews, if it is a container. */
+  readonly gatewayContainer?: string | undefined;
   readonly firewall: 'auto' | 'on' | 'off';
   readonly egress: 'internet' | 'all' | 'none';
   readonly redisUrl: string | undefined;

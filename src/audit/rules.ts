@@ -478,7 +478,7 @@ export function containerRules(facts: Facts): readonly Rule<ContainerFacts>[] {
       from: 'Docker run: create as many networks as needed',
       severity: 'fail',
       todo: 'disconnect the neighbour (docker network disconnect), or redeploy both',
-      judge: container.sharedNetwork,
+      judge: container.sharedNetwork(facts.settings.gatewayContainer),
     },
     {
       id: 'published-ports',
