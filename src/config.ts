@@ -154,7 +154,11 @@ export function readConfig(input: ConfigInput): Config {
     faults,
   );
   if (parsed.data) {
-    faults.push(...doorFaults({ ...parsed.data, adminToken }), ...gatewayFaults(parsed.data), ...houseFaults(parsed.data));
+    faults.push(
+      ...doorFaults({ ...parsed.data, adminToken }),
+      ...gatewayFaults(parsed.data),
+      ...houseFaults(parsed.data),
+    );
   }
   if (!parsed.success || faults.length > 0) throw faulty(faults);
   const settings = parsed.data;

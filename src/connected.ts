@@ -1,13 +1,15 @@
 /** Wires one process of several to what others run: Redis, the registry, and the gateway by its folder in the home. */
 import path from 'node:path';
 import { watchGateway } from './adapters/gateway-watch.ts';
+import { gatewayProbe, JoinedGateway } from './adapters/joined-gateway.ts';
 import { NginxGateway } from './adapters/nginx-gateway.ts';
 import type { Config } from './config.ts';
 import type { Guard } from './domain/guards.ts';
 import { gatewayFiles } from './embedded/nginx.ts';
-import { TreehouseError } from './errors.ts';
-import type { Beside } from './ground.ts';
+import { messageOf, TreehouseError } from './errors.ts';
+import type { Beside, OnEngine } from './ground.ts';
 import type { Logger } from './log.ts';
+import { openNginxProxy } from './nginx-proxy.ts';
 import { writeWhole } from './whole-file.ts';
 
 /** What all processes of an installation that speak with the gateway find it by. */
@@ -38,7 +40,8 @@ export async function connectParts(
     undo,
     door,
     onGatewayBack,
-  }: {
+    ...engine
+  }: OnEngine & {
     readonly log: Logger;
     readonly undo: (() => Promise<unknown>)[];
     readonly door: { readonly key: string; readonly guards: readonly Guard[] };
@@ -52,17 +55,43 @@ export async function connectParts(
     const text = `a process of several has nothing embedded: set ${missing.join(' and ')}, or run all in one with treehouse up`;
     throw new TreehouseError('bad-config', text);
   }
-  const { folder, controlSocket, keyFile } = gatewayFolder(config);
-  const lockFile = path.join(config.home, 'locks', 'gateway');
-  const gateway = new NginxGateway({ controlSocket, lockFile, ...gatewayFiles(folder) });
-  await writeWhole(keyFile, `${door.key}\n`);
-  // Its file is written in any case: without it the gateway does not start.
-  await gateway.setGuards(door.guards).catch(() => undefined);
-  undo.push(
-    watchGateway(gateway, {
-      onBorn: onGatewayBack,
+  const beside = { redisUrl, embedded: undefined, registryAddress: registry === 'none' ? undefined : registry };
+  return { ...beside, ...(await connectGateway()) };
+
+  async function connectGateway(): Promise<Pick<Beside, 'gateway' | 'probe'>> {
+    const { docker, instance, joins } = engine;
+    const container = config.gatewayContainer;
+    if (config.gateway === 'nginx-proxy' && container !== undefined && joins) {
+      const proxy = await openNginxProxy({
+        ...{ docker, instance, container, joins, log },
+        guards: door.guards,
+        onBack: onGatewayBack,
+      });
+      undo.push(() => proxy.stop());
+      // Nothing here is in the networks of previews; what is healthy is taken to listen.
+      return { gateway: proxy.gateway, probe: { listening: async () => undefined } };
+    }
+    const { folder, controlSocket, keyFile } = gatewayFolder(config);
+    const files = { controlSocket, lockFile: path.join(config.home, 'locks', 'gateway'), ...gatewayFiles(folder) };
+    const gateway = joins ? new JoinedGateway({ ...files, docker, instance, joins }) : new NginxGateway(files);
+    await writeWhole(keyFile, `${door.key}\n`);
+    // Its file is written in any case: without it the gateway does not start.
+    await gateway.setGuards(door.guards).catch(() => undefined);
+    const watching = watchGateway(gateway, {
+      onBorn() {
+        onGatewayBack();
+        if (gateway instanceof JoinedGateway) void gateway.joinAgain().catch(notJoined);
+      },
       onAway: () => log.warn('the gateway does not answer; treehouse gateway runs it'),
-    }),
-  );
-  return { redisUrl, embedded: undefined, registryAddress: registry === 'none' ? undefined : registry, gateway };
+    });
+    undo.push(watching);
+    return { gateway, probe: gatewayProbe(gateway) };
+  }
+
+  function notJoined(error: unknown): void {
+    log.warn(
+      { reason: messageOf(error) },
+      'the gateway is not in the networks of all previews; their converge puts it there',
+    );
+  }
 }

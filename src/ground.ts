@@ -22,7 +22,7 @@ import { openBook } from './config/book.ts';
 import type { Config } from './config.ts';
 import type { Doorkeeper, Guard } from './domain/guards.ts';
 import type { Branch, RepositoryName } from './domain/names.ts';
-import type { Clock, Gateway, Repository } from './domain/ports.ts';
+import type { Clock, Gateway, Probe, Repository } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
 import { answering, remoteEngine } from './engine-side.ts';
@@ -49,6 +49,8 @@ export interface Beside {
   /** `host:port`; undefined where nothing is pushed. */
   readonly registryAddress: string | undefined;
   readonly gateway: Gateway & Doorkeeper;
+  /** By which it is seen that a container listens; undefined: from this process. */
+  readonly probe?: Probe;
 }
 
 /** What the gateway may need of the engine, where it is a container. */
@@ -70,10 +72,7 @@ export interface GroundInput {
   /** Takes what ends each part, in the order in which they started. */
   readonly undo: (() => Promise<unknown>)[];
   /** @param door what the gateway asks of visitors, and its key */
-  beside(
-    door: { readonly key: string; readonly guards: readonly Guard[] },
-    engine: OnEngine,
-  ): Promise<Beside>;
+  beside(door: { readonly key: string; readonly guards: readonly Guard[] }, engine: OnEngine): Promise<Beside>;
 }
 
 export type Ground = Awaited<ReturnType<typeof openGround>>;
@@ -116,7 +115,13 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   }
   const repositories = (): readonly Repository[] => repositoryBook.all();
   const doors = await openDoors({ home: config.home, repositories, clock, log });
-  const { redisUrl, embedded, registryAddress, gateway: nginx } = await beside(doors.gateway, { docker, instance, joins });
+  const {
+    redisUrl,
+    embedded,
+    registryAddress,
+    gateway: nginx,
+    probe,
+  } = await beside(doors.gateway, { docker, instance, joins });
   await doors.lead(nginx).catch((error: unknown) => {
     log.warn({ reason: messageOf(error) }, 'the gateway was not told of the links: they open nothing until it is');
   });
@@ -178,7 +183,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const gateway: Gateway = countedGateway(nginx, meter);
   return {
     ...{ config, log, undo, clock, docker, instance, engine, repositoryBook, repositories, doors, nginx, gateway },
-    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress, joins },
+    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress, joins, probe },
     forge: forge as GitHub | undefined,
     forgeSide: forgeSide as OpenForgeSide | undefined,
     secretStore: openSecretStore(config.home, clock),

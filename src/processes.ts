@@ -126,7 +126,8 @@ async function sharedGround(config: Config, log: Logger, signal: AbortSignal, un
   let onGatewayBack = (): void => undefined;
   const ground = await openGround({
     ...{ config, log, signal, undo, isShared: true },
-    beside: (door) => connectParts(config, { log, undo, door, onGatewayBack: () => onGatewayBack() }),
+    beside: (door, engine) =>
+      connectParts(config, { log, undo, door, ...engine, onGatewayBack: () => onGatewayBack() }),
   });
   onGatewayBack = ground.onGatewayBack;
   return ground;

@@ -9,7 +9,6 @@ import { rememberingComposer } from './adapters/compose-memory.ts';
 import { engineBuilder } from './adapters/engine-build.ts';
 import { containerMaker } from './adapters/engine-create.ts';
 import { lookUp } from './adapters/look-up.ts';
-import { tcpProbe } from './adapters/probe.ts';
 import { runProcess } from './adapters/run-process.ts';
 import type { Config } from './config.ts';
 import type { ConvergeDeps } from './converge/deps.ts';
@@ -33,6 +32,7 @@ type Shared = Pick<
   | 'secrets'
   | 'gateway'
   | 'links'
+  | 'probe'
   | 'registry'
   | 'store'
   | 'walls'
@@ -65,7 +65,6 @@ export async function convergeDeps(config: Config, docker: Docker, shared: Share
     builder: boundedBuilder(docker, engineBuilder(docker, commands), config.buildLimits, (reason) =>
       shared.log.warn({ reason }, 'build steps are bounded by time alone'),
     ),
-    probe: tcpProbe,
     newBuild: () => buildId(Date.now(), randomInt(1296)),
     hostOf: (label) => `${label}.${config.domain}`,
     gatewayVariables: config.gateway === 'nginx-proxy' ? config.gatewayVariables : {},
@@ -86,7 +85,9 @@ export function urlsOf({
   tls,
   publicScheme,
   publicPort,
-}: Pick<Config, 'domain' | 'gateway' | 'gatewayPort' | 'tls' | 'publicScheme' | 'publicPort'>): (label: string) => string {
+}: Pick<Config, 'domain' | 'gateway' | 'gatewayPort' | 'tls' | 'publicScheme' | 'publicPort'>): (
+  label: string,
+) => string {
   // What is published as 443 has TLS, if not here then at a proxy.
   const scheme = publicScheme ?? (tls || publicPort === USUAL_PORT.https ? 'https' : 'http');
   const own = scheme === 'https' ? (tls?.port ?? gatewayPort) : gatewayPort;

@@ -1,6 +1,7 @@
 /** Wires a process that works: it converges previews, and where it leads it also does what only one process does. */
 import { engineResidents } from './adapters/engine-residents.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
+import { tcpProbe } from './adapters/probe.ts';
 import { converge } from './converge/converge.ts';
 import { wakeNow } from './converge/rest.ts';
 import { takeDown } from './converge/take-down.ts';
@@ -71,6 +72,7 @@ export async function openWorking(ground: Ground): Promise<Working> {
   const deps = await convergeDeps(config, docker, {
     ...{ clock, admission, git, forge, forks, secrets, gateway, store, walls, log, instance, builds, repositories },
     links: doors.sharing,
+    probe: ground.probe ?? tcpProbe,
     engine: budgets.engine,
     images: budgets.images,
     registry: budgets.registry,

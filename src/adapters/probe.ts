@@ -8,14 +8,17 @@ const EVERY = 25;
 const GIVE_UP_ONE = 1_000;
 
 export const tcpProbe: Probe = {
-  async listening(host, port, signal) {
-    for (;;) {
-      if (signal.aborted) throw abortReason(signal);
-      if (await accepts(host, port)) return;
-      await delay(EVERY);
-    }
-  },
+  listening: (host, port, signal) => untilListening(signal, () => accepts(host, port)),
 };
+
+/** Asks again and again until it does. @throws where the signal is aborted first */
+export async function untilListening(signal: AbortSignal, accepts: () => Promise<boolean>): Promise<void> {
+  for (;;) {
+    if (signal.aborted) throw abortReason(signal);
+    if (await accepts()) return;
+    await delay(EVERY);
+  }
+}
 
 function accepts(host: string, port: number): Promise<boolean> {
   return new Promise((resolve) => {
