@@ -7,6 +7,7 @@ import { adminLabel, doorFaults } from './config/door.ts';
 import { type GatewaySettings, gatewayFaults, gatewaySettings } from './config/gateway.ts';
 import { githubSettings } from './config/github.ts';
 import { type GatewayKind, houseFaults } from './config/nginx-proxy.ts';
+import { registryLogin } from './config/registry-login.ts';
 import { pairs, type RepositoryDefaults, resolveRepositories } from './config/repositories.ts';
 import {
   fileSchema,
@@ -20,7 +21,7 @@ import type { Patience } from './converge/patience.ts';
 import type { HouseLimits } from './domain/admission.ts';
 import type { DiskSettings } from './domain/disk.ts';
 import type { BuildLimits } from './domain/isolation.ts';
-import type { Repository } from './domain/ports.ts';
+import type { RegistryLogin, Repository } from './domain/ports.ts';
 import type { ShipTo } from './domain/shipping.ts';
 import { messageOf, TreehouseError } from './errors.ts';
 import type { GitHubSettings } from './github/settings.ts';
@@ -84,7 +85,12 @@ export interface Config extends GatewaySettings {
   readonly redisUrl: string | undefined;
   /** Undefined: embedded; `none`: nothing is pushed. */
   readonly registry: string | undefined;
+  /** Where Treehouse itself reaches the registry, if not by the address in images' names: `host:port` or a URL. */
+  readonly registryApi: string | undefined;
+  readonly registryLogin: RegistryLogin | undefined;
   readonly dockerHost: string | undefined;
+  /** Whether the engine sees this host's files though it is reached by TCP. */
+  readonly engineHere: boolean;
   readonly webhookSecret: string | undefined;
   readonly adminToken: string | undefined;
   /** Where secrets of the form `vault:path#key` are. */
@@ -115,6 +121,8 @@ export function readConfig(input: ConfigInput): Config {
     const value = env[variable];
     if (value !== undefined && value !== '') file[key] = value;
   }
+  // Its password is one.
+  if (env.REDIS_URL_FILE !== undefined) file.redisUrl = secret(env, 'REDIS_URL', faults);
   const parsed = fileSchema.safeParse(file);
   for (const issue of parsed.error?.issues ?? []) faults.push(...faultTexts(issue));
   const listed = new Map<string, Listed>();
@@ -143,6 +151,11 @@ export function readConfig(input: ConfigInput): Config {
   }
   const webhookSecret = secret(env, 'TREEHOUSE_WEBHOOK_SECRET', faults);
   const adminToken = secret(env, 'TREEHOUSE_ADMIN_TOKEN', faults);
+  const pusher = registryLogin(
+    env.TREEHOUSE_REGISTRY_USER || undefined,
+    secret(env, 'TREEHOUSE_REGISTRY_PASSWORD', faults),
+    faults,
+  );
   const vault = vaultSettings(env, file.vaultAddr, faults);
   const github = githubSettings(
     {
@@ -213,7 +226,10 @@ export function readConfig(input: ConfigInput): Config {
     shipLogs: settings.shipLogs,
     redisUrl: settings.redisUrl,
     registry: settings.registry,
+    registryApi: settings.registryApi,
+    registryLogin: pusher,
     dockerHost: settings.dockerHost,
+    engineHere: settings.engineHere,
     webhookSecret,
     adminToken,
     vault,

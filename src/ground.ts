@@ -25,7 +25,7 @@ import type { Branch, RepositoryName } from './domain/names.ts';
 import type { Clock, Gateway, Probe, Repository } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
-import { answering, remoteEngine } from './engine-side.ts';
+import { answering, ownRegistry, registryOf, remoteEngine } from './engine-side.ts';
 import { messageOf } from './errors.ts';
 import { type OpenForgeSide, openForgeSide } from './forge-side.ts';
 import { gitHubOfHome } from './github/app-file.ts';
@@ -90,7 +90,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const docker = connectEngine(config.dockerHost);
   const instance = await instanceName(config.home);
   const joins = config.gatewayContainer === undefined ? undefined : gatewayJoins(docker, config.gatewayContainer);
-  const own = dockerEngine(docker, instance);
+  const own = dockerEngine(docker, instance, ownRegistry(config));
   const engine = joins ? leavingFirst(own, joins) : own;
   await answering(() => docker.ping());
 
@@ -163,9 +163,9 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const budgets = await openBudgets({
     ...{ settings: config.disk, home: config.home, builds, instance, docker, git, clock, log },
     engine: countedEngine(engine, meter),
-    isRemote: remoteEngine(config.dockerHost) !== undefined,
+    isRemote: remoteEngine(config) !== undefined,
     images: engineImages(docker),
-    registry: registryAddress === undefined ? undefined : createRegistry({ address: registryAddress }),
+    registry: registryAddress === undefined ? undefined : createRegistry(registryOf(config, registryAddress)),
     embedded,
   });
 
@@ -207,7 +207,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
     /** To be told of news of pull requests that this process noted. */
     onPullRequest: heard.add,
     /** Where the engine is, if it does not see this host's files. */
-    remote: remoteEngine(config.dockerHost),
+    remote: remoteEngine(config),
   };
 }
 

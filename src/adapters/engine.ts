@@ -4,7 +4,7 @@ import Docker from 'dockerode';
 import { LABEL } from '../domain/labels.ts';
 import type { PreviewId } from '../domain/names.ts';
 import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
-import type { Engine, ImageInfo, NewNetwork, OnLine } from '../domain/ports.ts';
+import type { Engine, ImageInfo, NewNetwork, OnLine, RegistryLogin } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { abortReason, TreehouseError } from '../errors.ts';
 import { away, engineText, failed, orAway, orGone, statusOf, tolerate } from './engine-errors.ts';
@@ -22,8 +22,14 @@ export function connectEngine(dockerHost: string | undefined): Docker {
   return new Docker({ protocol: 'http', host: url.hostname, port: Number(url.port || 2375) });
 }
 
+/** The registry that Treehouse pushes to, and as whom; no other is told the password. */
+export interface OwnRegistry {
+  readonly address: string;
+  readonly login: RegistryLogin;
+}
+
 /** The `Engine` port over one connection, for what one Treehouse made: see LABEL.instance. */
-export function dockerEngine(docker: Docker, instance: string): Engine {
+export function dockerEngine(docker: Docker, instance: string, own?: OwnRegistry): Engine {
   const mine = `${LABEL.instance}=${instance}`;
   const watchers = eventWatchers(docker, mine);
 
@@ -128,7 +134,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
     async pull(reference, onLine, signal) {
       await progress(
         docker,
-        await pullStream(docker, reference, signal),
+        await pullStream(docker, reference, signal, authOf(reference, own)),
         `pulling ${reference}`,
         'image-missing',
         onLine,
@@ -139,7 +145,7 @@ export function dockerEngine(docker: Docker, instance: string): Engine {
       const { repo, tag } = splitReference(reference);
       const stream = await docker
         .getImage(repo)
-        .push({ tag, authconfig: { username: '', password: '', serveraddress: '' }, abortSignal: signal })
+        .push({ tag, authconfig: authOf(reference, own) ?? NOBODY, abortSignal: signal })
         .catch((cause: unknown) => {
           if (signal.aborted) throw abortReason(signal);
           throw failed(`pushing ${reference}`, cause, 'push-failed', 'transient');
@@ -229,9 +235,14 @@ interface Progress {
   readonly aux?: { readonly Digest?: string };
 }
 
-async function pullStream(docker: Docker, reference: string, signal: AbortSignal): Promise<NodeJS.ReadableStream> {
+async function pullStream(
+  docker: Docker,
+  reference: string,
+  signal: AbortSignal,
+  auth: AuthConfig | undefined,
+): Promise<NodeJS.ReadableStream> {
   const { repo, tag } = splitReference(reference);
-  return docker.createImage({ fromImage: repo, tag, abortSignal: signal }).catch((cause: unknown) => {
+  return docker.createImage(auth, { fromImage: repo, tag, abortSignal: signal }).catch((cause: unknown) => {
     if (signal.aborted) throw abortReason(signal);
     throw failed(`pulling ${reference}`, cause, 'image-missing');
   });
@@ -271,6 +282,15 @@ async function progress(
     );
   });
   return all;
+}
+
+type AuthConfig = Docker.AuthConfig;
+/** The engine wants to be told of somebody. */
+const NOBODY: AuthConfig = { username: '', password: '', serveraddress: '' };
+
+function authOf(reference: string, own: OwnRegistry | undefined): AuthConfig | undefined {
+  if (!own || !reference.startsWith(`${own.address}/`)) return undefined;
+  return { username: own.login.user, password: own.login.password, serveraddress: own.address };
 }
 
 /** `host:port/a/b:tag` → what the engine's API wants apart. */

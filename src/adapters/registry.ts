@@ -1,11 +1,14 @@
 /** The Registry port over HTTP: what is asked of and deleted from a Docker registry (API version 2). */
 import { randomUUID } from 'node:crypto';
-import type { Registry } from '../domain/ports.ts';
+import type { Registry, RegistryLogin } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
 
 export interface RegistryOptions {
-  /** `host:port`. */
+  /** `host:port`, as in images' names. */
   readonly address: string;
+  /** Where it is asked, if not there: `host:port`, or a URL. */
+  readonly api?: string | undefined;
+  readonly login?: RegistryLogin | undefined;
   /** Milliseconds for one request; 20,000 unless told. */
   readonly timeoutMs?: number;
 }
@@ -18,6 +21,7 @@ const MANIFESTS = [
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
 const PAGE = 500;
+const LOGIN_WANTED = 'it wants a login: set TREEHOUSE_REGISTRY_USER and TREEHOUSE_REGISTRY_PASSWORD (or …_FILE)';
 const SIDE_BY_SIDE = 8;
 
 /** What a tag's manifest names, itself included: digest → bytes. */
@@ -27,7 +31,10 @@ export interface RegistryContents {
 
 export function createRegistry(options: RegistryOptions): Registry & RegistryContents {
   const { address } = options;
-  const base = new URL(`${schemeOf(address)}://${address}/v2/`);
+  const api = options.api ?? address;
+  const base = new URL('/v2/', api.includes('://') ? api : `${schemeOf(api)}://${api}`);
+  const { login } = options;
+  const authorization = login && `Basic ${Buffer.from(`${login.user}:${login.password}`).toString('base64')}`;
 
   async function ask(act: string, url: URL, allowed: readonly number[], init: RequestInit = {}): Promise<Response> {
     const failed = (why: string, cause?: unknown) =>
@@ -37,8 +44,11 @@ export function createRegistry(options: RegistryOptions): Registry & RegistryCon
       });
     const timeoutMs = options.timeoutMs ?? 20_000;
     try {
-      const response = await fetch(url, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs), ...init });
+      const headers = { ...(init.headers as Record<string, string>), ...(authorization ? { authorization } : {}) };
+      const signal = AbortSignal.timeout(timeoutMs);
+      const response = await fetch(url, { redirect: 'error', signal, ...init, headers });
       if (allowed.includes(response.status)) return response;
+      if (response.status === 401) throw failed(login ? 'it refuses the login' : LOGIN_WANTED);
       const said = (await response.text()).replaceAll(/\s+/g, ' ').slice(0, 300);
       throw failed(`it answered ${response.status} ${said}`.trim());
     } catch (error) {

@@ -192,10 +192,15 @@ export const fileSchema = z.strictObject({
     .regex(/^rediss?:\/\/|^unix:/, 'it is redis://host:port')
     .optional(),
   registry: z.string().min(1).optional(),
+  registryApi: z
+    .string()
+    .regex(/^(?:https?:\/\/)?[^/\s@]+$/, 'it is host:port, or http://host:port within a network of its own')
+    .optional(),
   dockerHost: z
     .string()
     .regex(/^(?:unix:\/\/\/|(?:tcp|http):\/\/[^/]+)/, 'it is unix:///path or tcp://host:port')
     .optional(),
+  engineHere: z.union([z.boolean(), z.stringbool()], 'it is true or false').default(false),
 });
 
 /** Environment variable → key of the file; `secret` ones have no key there. */
@@ -250,10 +255,12 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_API_RATE: 'apiRate',
   TREEHOUSE_LOG_LEVEL: 'logLevel',
   TREEHOUSE_REGISTRY: 'registry',
+  TREEHOUSE_REGISTRY_API: 'registryApi',
   TREEHOUSE_FIREWALL: 'firewall',
   TREEHOUSE_EGRESS: 'egress',
   TREEHOUSE_SHIP_LOGS: 'shipLogs',
   TREEHOUSE_VAULT_ADDR: 'vaultAddr',
   REDIS_URL: 'redisUrl',
   DOCKER_HOST: 'dockerHost',
+  TREEHOUSE_ENGINE_HERE: 'engineHere',
 };

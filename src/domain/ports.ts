@@ -118,6 +118,12 @@ export interface Visit {
   readonly count: number;
 }
 
+/** As whom a registry is asked and pushed to. */
+export interface RegistryLogin {
+  readonly user: string;
+  readonly password: string;
+}
+
 /** A registry's HTTP API, version 2. */
 export interface Registry {
   /** `host:port`, the first part of an image's name. */

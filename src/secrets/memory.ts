@@ -41,10 +41,9 @@ export interface Memory {
 
 /** linux/magic.h. */
 const IN_MEMORY: ReadonlySet<number> = new Set([0x01021994, 0x858458f6]);
-const IS_ROOT = process.getuid?.() === 0;
 const NAME = `treehouse-${process.getuid?.() ?? 0}`;
-/** `/run` is nobody else's to write in; where it is no tmpfs, or not ours to write in, `/dev/shm` is. */
-const PARENTS = IS_ROOT ? ['/run', '/dev/shm'] : ['/dev/shm'];
+/** `/run` is nobody else's to write in; where it is no tmpfs, and nobody made us a folder in it, `/dev/shm` is. */
+const PARENTS = ['/run', '/dev/shm'];
 
 export function openMemory(options: MemoryOptions): Memory {
   let opened: Promise<string> | undefined;

@@ -348,4 +348,32 @@ describe('repositories', () => {
       "hostname (TREEHOUSE_HOSTNAME): '{branch}' is for one repository; there are 2",
     ]);
   });
+
+  it('takes the login of a registry, and the URL of Redis from a file', () => {
+    const secret = path.join(cwd, 'secret');
+    writeFileSync(secret, 'redis://default:s3cret@redis:6379\n');
+    const env = {
+      REDIS_URL_FILE: secret,
+      TREEHOUSE_REGISTRY: '127.0.0.1:5000',
+      TREEHOUSE_REGISTRY_API: 'http://registry:5000',
+      TREEHOUSE_REGISTRY_USER: 'treehouse',
+      TREEHOUSE_REGISTRY_PASSWORD: 'p4ss',
+      TREEHOUSE_ENGINE_HERE: 'true',
+    };
+    expect(read(undefined, { env })).toMatchObject({
+      redisUrl: 'redis://default:s3cret@redis:6379',
+      registryApi: 'http://registry:5000',
+      registryLogin: { user: 'treehouse', password: 'p4ss' },
+      engineHere: true,
+    });
+    expect(read('engineHere: false')).toMatchObject({ engineHere: false, registryLogin: undefined });
+    writeFileSync(secret, 'redis:6379');
+    const wrong = { ...env, TREEHOUSE_REGISTRY_USER: '', TREEHOUSE_ENGINE_HERE: 'maybe' };
+    expect(faults(undefined, { env: wrong })).toEqual([
+      'the configuration has 3 faults:',
+      'redisUrl (REDIS_URL): it is redis://host:port',
+      'engineHere (TREEHOUSE_ENGINE_HERE): it is true or false',
+      'registry (TREEHOUSE_REGISTRY): half of a login is given: set TREEHOUSE_REGISTRY_USER too',
+    ]);
+  });
 });
