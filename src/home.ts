@@ -17,15 +17,16 @@ export async function openHome(home: string): Promise<void> {
 
 /** The name by which this home's Treehouse knows what it made on the engine; made at the first start. */
 export async function instanceName(home: string): Promise<string> {
-  return (await kept(path.join(home, 'instance'), randomBytes(6).toString('hex'))).value;
+  return (await keptText(path.join(home, 'instance'), randomBytes(6).toString('hex'))).value;
 }
 
 /** Reads `<home>/<name>`, or makes it: 32 random bytes in hex, 0600. */
 export function homeSecret(home: string, name: 'webhook-secret' | 'admin-token' | 'gateway-key'): Promise<HomeSecret> {
-  return kept(path.join(home, name), randomBytes(32).toString('hex'));
+  return keptText(path.join(home, name), randomBytes(32).toString('hex'));
 }
 
-async function kept(file: string, fresh: string): Promise<HomeSecret> {
+/** What is in the file; where there is none it is made, 0600, with `fresh` in it. */
+export async function keptText(file: string, fresh: string): Promise<HomeSecret> {
   try {
     await writeFile(file, `${fresh}\n`, { mode: 0o600, flag: 'wx' });
     return { value: fresh, made: true, file };
