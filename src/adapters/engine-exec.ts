@@ -6,6 +6,7 @@ import type { OutputPiece, RunningExec, Shells } from '../domain/exec.ts';
 import { endProcesses, MARK } from './container-processes.ts';
 import { failed, orAway, orGone } from './engine-errors.ts';
 import { HEADER, readHeader } from './engine-frames.ts';
+import { startHijacked } from './engine-hijack.ts';
 
 /** @param instance so that what a Treehouse left behind as it was killed is known at its next start */
 export function engineShells(docker: Docker, instance: string): Shells {
@@ -24,7 +25,7 @@ export function engineShells(docker: Docker, instance: string): Shells {
           Env: [`${MARK}=${mark}`, ...(isTty ? ['TERM=xterm-256color'] : [])],
         })
         .catch(give);
-      const stream = await exec.start({ hijack: true, stdin: true, Tty: isTty }).catch(give);
+      const stream = await startHijacked(docker, exec).catch(give);
       // Whoever reads or writes hears of it.
       stream.on('error', () => undefined);
       const resize: RunningExec['resize'] = async ({ columns, rows }) => {
@@ -33,7 +34,7 @@ export function engineShells(docker: Docker, instance: string): Shells {
       };
       if (terminal) await resize(terminal);
       return {
-        output: isTty ? plainOutput(stream) : splitOutput(stream),
+        output: splitOutput(stream),
         input: stream,
         resize,
         async exitCode() {
@@ -50,10 +51,6 @@ export function engineShells(docker: Docker, instance: string): Shells {
       };
     },
   };
-}
-
-async function* plainOutput(stream: Duplex): AsyncGenerator<OutputPiece> {
-  for await (const data of stream) yield { channel: 'stdout', data: data as Buffer };
 }
 
 /** As it comes, also of a piece that is not whole yet: a command may wait for an answer to it. */

@@ -5,6 +5,7 @@ import type { Engine, OnLine } from '../domain/ports.ts';
 import { abortReason } from '../errors.ts';
 import { away, failed, orAway } from './engine-errors.ts';
 import { wholePieces } from './engine-frames.ts';
+import { startHijacked } from './engine-hijack.ts';
 import { lineSplitter } from './run-process.ts';
 
 export async function readLogs(
@@ -28,6 +29,7 @@ export async function readLogs(
 
 /** @throws `start-failed` where the engine cannot begin it, and what the signal was aborted with. */
 export async function execIn(
+  docker: Docker,
   container: Docker.Container,
   command: readonly string[],
   onLine: OnLine,
@@ -39,7 +41,7 @@ export async function execIn(
   const exec = await container
     .exec({ Cmd: [...command], AttachStdout: true, AttachStderr: true, Tty: false })
     .catch(give);
-  const stream = await exec.start({ hijack: true, stdin: false }).catch(give);
+  const stream = await startHijacked(docker, exec).catch(give);
   await readStream(stream, false, onLine, signal);
   if (signal.aborted) throw abortReason(signal);
   const { ExitCode: code } = await orAway('looking at a command', exec.inspect());

@@ -120,7 +120,7 @@ export function dockerEngine(docker: Docker, instance: string, own?: OwnRegistry
     async removeContainer(id) {
       await tolerate(docker.getContainer(id).remove({ force: true, v: true }), [404, 409]);
     },
-    exec: (id, command, onLine, signal) => execIn(docker.getContainer(id), command, onLine, signal),
+    exec: (id, command, onLine, signal) => execIn(docker, docker.getContainer(id), command, onLine, signal),
     logs: (id, options, onLine, signal) => readLogs(docker.getContainer(id), options, onLine, signal),
 
     async image(reference) {
