@@ -2,7 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connectEngine } from '../../src/adapters/engine.ts';
 import { type EngineProxy, startEngineProxy } from '../support/engine-proxy.ts';
 
 let home: string;
@@ -208,6 +210,19 @@ describe('the door to the engine', () => {
     const form = { 'content-type': 'application/x-www-form-urlencoded' };
     expect(await ask(proxy.works, 'POST', '/images/create', 'fromSrc=http://a/b.tar', form)).toSatisfy(refuses);
     expect(await ask(proxy.works, 'POST', '/containers/create', body)).not.toSatisfy(refuses);
+  });
+
+  it('lets go of what nobody reads any more', async () => {
+    const own = await startEngineProxy(home);
+    try {
+      const before = await own.open();
+      const events = (await connectEngine(`tcp://${own.reads}`).getEvents({})) as unknown as Readable;
+      await expect.poll(() => own.open()).toBeGreaterThan(before);
+      events.destroy();
+      await expect.poll(() => own.open(), { timeout: 10_000 }).toBeLessThanOrEqual(before);
+    } finally {
+      await own.stop();
+    }
   });
 
   it('says in the engine’s own form what it refused, and keeps it in its log', async () => {

@@ -1,6 +1,7 @@
 /** The socket proxy of docker-compose.yml as a process of this machine: HAProxy with the configuration that is installed. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readdir, readlink } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,8 @@ export interface EngineProxy {
   readonly works: string;
   /** What it logged: each request that it refused. */
   readonly refused: readonly string[];
+  /** Connections that it holds, of both sides. */
+  open(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -39,6 +42,13 @@ export async function startEngineProxy(home: string, memory = '/run/treehouse-0'
   }
   return {
     ...{ reads, works, refused },
+    async open() {
+      const folder = `/proc/${child.pid}/fd`;
+      const links = await Promise.all(
+        (await readdir(folder)).map((one) => readlink(`${folder}/${one}`).catch(() => '')),
+      );
+      return links.filter((one) => one.startsWith('socket:')).length;
+    },
     async stop() {
       child.kill();
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
