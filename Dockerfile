@@ -1,6 +1,6 @@
 # One image for all of Treehouse's services: `treehouse serve`, `worker`, `gateway` and `walls` (docs/install.md).
 #
-#   docker build -t treehouse .
+#   docker build -t treehouse --build-arg REVISION=$(git rev-parse HEAD) .
 #
 # Bases are pinned by the digest of their index, which has amd64 and arm64. They were taken from what public repositories agree
 # on and not pulled where this was written: `setup/digests` compares them with the registry, and renews them.
@@ -27,8 +27,10 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca \
     { [ ! -e /run/secrets/ca ] || export NODE_EXTRA_CA_CERTS=/run/secrets/ca; } \
  && npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
+COPY setup/stamp.mjs setup/
 COPY src src
-RUN npm run build
+ARG REVISION=unknown
+RUN TREEHOUSE_COMMIT=${REVISION} npm run build
 COPY setup/image-packages /usr/local/sbin/
 RUN image-packages
 
