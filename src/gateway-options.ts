@@ -3,11 +3,14 @@ import type { Config } from './config.ts';
 import type { NginxOptions, OnCertificate } from './embedded/nginx.ts';
 import type { Logger } from './log.ts';
 
-type Given = Pick<Config, 'gatewayHost' | 'gatewayPort' | 'domain' | 'tls' | 'hsts' | 'publicPort' | 'trustedProxies'>;
+type Given = Pick<
+  Config,
+  'gatewayHost' | 'gatewayPort' | 'domain' | 'adminHost' | 'tls' | 'hsts' | 'publicPort' | 'trustedProxies'
+>;
 
 export function gatewayOptions(config: Given, log: Logger): Omit<NginxOptions, 'home' | 'pages'> {
-  const { gatewayHost: host, gatewayPort: port, domain, tls, hsts, publicPort, trustedProxies } = config;
-  return { host, port, domain, tls, hsts, publicPort, trustedProxies, onCertificate: saidCertificate(log) };
+  const { gatewayHost: host, gatewayPort: port, domain, adminHost, tls, hsts, publicPort, trustedProxies } = config;
+  return { host, port, domain, adminHost, tls, hsts, publicPort, trustedProxies, onCertificate: saidCertificate(log) };
 }
 
 /** Says in the log what becomes of the certificate. */

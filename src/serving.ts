@@ -88,8 +88,7 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
     front.take(event);
   };
   undo.push(followAll((how) => store.follow(how), told, log));
-  const app = createApp({
-    trustedProxies: config.trustedProxies,
+  const parts = {
     routers: [
       webhookRouter({
         // Of a repository's own webhook, and of the App's.
@@ -114,14 +113,16 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
     ],
     ready: ground.away,
     log,
-  });
+  };
+  const app = createApp({ ...parts, trustedProxies: config.trustedProxies });
   const server = await listen(app, config.host, config.port);
   serveUpgrades(server, app);
   const closeMs = input.closeMs ?? CLOSE_MS;
   undo.push(() => close(server, closeMs));
   if (input.pagesSocket !== undefined) {
-    const pages = await listenAt(app, input.pagesSocket);
-    serveUpgrades(pages, app);
+    const behind = createApp({ ...parts, trustedProxies: 'gateway' });
+    const pages = await listenAt(behind, input.pagesSocket);
+    serveUpgrades(pages, behind);
     undo.push(() => close(pages, closeMs));
   }
   if (config.gateway === 'nginx-proxy') {

@@ -15,6 +15,8 @@ export interface NginxSettings {
   readonly domain: string;
   /** `host:port`, or `unix:` and a path, of Treehouse's own server, which answers where no preview does. */
   readonly pages: string;
+  /** A host by which Treehouse's own server is reached: receiver, API and dashboard. */
+  readonly adminHost?: string | undefined;
   /** Of the home, 64 hex digits: it signs passes, and shows Treehouse's server that it is the gateway that asks; without one nothing does. */
   readonly key?: string;
   /** Writes `<home>/nginx/access.log`; default false. */
@@ -153,6 +155,7 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     // With a socket there is none.
     `pages_port = ${pages.slice(at + 1) || 'nil'}`,
     `key = '${keyText(settings.key)}'`,
+    ...(settings.adminHost === undefined ? [] : [`admin = '${domainName(settings.adminHost)}'`]),
     ...(frame.tls ? [`https_port = '${portText(settings.publicPort ?? frame.tls.port)}'`] : []),
   ];
   files.set(join(LUA, 'settings.lua'), `return { ${lines.join(', ')} }\n`);

@@ -9,7 +9,7 @@ import { problem } from './problem.ts';
 
 export interface ServerDeps {
   /** Who may say where a client is: its address counts when wrong tokens are. */
-  readonly trustedProxies?: readonly string[];
+  readonly trustedProxies?: readonly string[] | 'gateway';
   /** In order; the webhook's router first, since it reads raw bodies. */
   readonly routers: readonly express.Router[];
   /** Names what is away; empty when all is well. */
@@ -20,7 +20,9 @@ export interface ServerDeps {
 export function createApp(deps: ServerDeps): Express {
   const app = express();
   app.disable('x-powered-by');
-  app.set('trust proxy', deps.trustedProxies?.length ? deps.trustedProxies : false);
+  const { trustedProxies: trusted = [] } = deps;
+  // The gateway says one address, and is all that reaches its socket.
+  app.set('trust proxy', trusted === 'gateway' || (trusted.length > 0 && trusted));
   app.use((_req, res, next) => {
     res.set('X-Content-Type-Options', 'nosniff');
     next();

@@ -144,6 +144,10 @@ function M.at_door()
 end
 
 function M.admit()
+    if ngx.var.host == settings.admin then
+        if client.is_plain() then return client.to_https() end
+        return ngx.exec('@admin')
+    end
     local label = route_table.label_of(ngx.var.host)
     if not label then return ngx.exec('@page') end
     if client.is_plain() then return client.to_https() end
