@@ -33,6 +33,8 @@ const BUILD_PIDS = 4096;
 export interface Config extends GatewaySettings {
   /** Absolute. */
   readonly home: string;
+  /** Whom `walls` gives it to; undefined: nobody, and makes nothing in it. */
+  readonly owner: { readonly uid: number; readonly gid: number } | undefined;
   readonly host: string;
   readonly port: number;
   /** The host name by which admins reach the dashboard; undefined: only by an address, or a name that is no preview's. */
@@ -177,6 +179,7 @@ export function readConfig(input: ConfigInput): Config {
   const settings = parsed.data;
   return Object.freeze({
     home: path.resolve(input.cwd, settings.home),
+    owner: settings.owner,
     host: settings.host,
     port: settings.port,
     adminHost: settings.adminHost,

@@ -182,7 +182,21 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
 
   const gateway: Gateway = countedGateway(nginx, meter);
   return {
-    ...{ config, log, undo, clock, docker, instance, engine, repositoryBook, repositories, doors, nginx, gateway },
+    ...{
+      isShared,
+      config,
+      log,
+      undo,
+      clock,
+      docker,
+      instance,
+      engine,
+      repositoryBook,
+      repositories,
+      doors,
+      nginx,
+      gateway,
+    },
     ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress, joins, probe },
     forge: forge as GitHub | undefined,
     forgeSide: forgeSide as OpenForgeSide | undefined,

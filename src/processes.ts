@@ -9,6 +9,8 @@ import { gatewayFiles, startNginx } from './embedded/nginx.ts';
 import { messageOf } from './errors.ts';
 import { gatewayOptions } from './gateway-options.ts';
 import { type Ground, openGround } from './ground.ts';
+import { prepareHost } from './install/prepare.ts';
+import { tellWalls } from './install/standing.ts';
 import type { Logger } from './log.ts';
 import { metricsRouter } from './metrics/router.ts';
 import { claimLead } from './queue/lead.ts';
@@ -109,12 +111,15 @@ export function startGateway(config: Config, log: Logger, signal: AbortSignal): 
   });
 }
 
-/** Keeps previews from the host, for as long as it runs. @throws as above. */
+/** Makes the folders and keys of those who run as another, and keeps previews from the host for as long as it runs. @throws as above. */
 export function startWalls(config: Config, log: Logger): Promise<Process> {
   return begun(log, async (undo) => {
+    const { home, owner } = config;
+    if (owner) await prepareHost({ home, memory: `/run/treehouse-${owner.uid}`, owner });
     const walls = await holdWalls({
       firewall: iptablesFirewall({ searchPath: config.path, egress: config.egress }),
       ...{ mode: config.firewall, log, everyMs: WALLS_MS, isWatched: true },
+      told: (state) => tellWalls(home, state),
     });
     undo.push(() => walls.stop());
     log.info({ firewall: walls.state() }, 'previews are kept from this host');

@@ -12,6 +12,8 @@ export interface WallOptions {
   readonly everyMs: number;
   /** Whether the process goes on for its sake. */
   readonly isWatched?: boolean;
+  /** Hears after each look how they are. */
+  told?(state: string): Promise<void>;
 }
 
 export interface HeldWalls extends Walls {
@@ -21,10 +23,18 @@ export interface HeldWalls extends Walls {
 }
 
 /** @throws `bad-config` where it must be up and the host does not let us. */
-export async function holdWalls({ firewall, mode, log, everyMs, isWatched }: WallOptions): Promise<HeldWalls> {
+export async function holdWalls({ firewall, mode, log, everyMs, isWatched, told }: WallOptions): Promise<HeldWalls> {
   let state = mode === 'off' ? 'off' : '';
 
   async function look(): Promise<void> {
+    try {
+      await lookOnce();
+    } finally {
+      await told?.(state);
+    }
+  }
+
+  async function lookOnce(): Promise<void> {
     if (mode === 'off') return;
     const before = state;
     try {

@@ -10,6 +10,7 @@ import type { PreviewId } from './domain/names.ts';
 import { idShift } from './engine-side.ts';
 import { messageOf } from './errors.ts';
 import type { Ground } from './ground.ts';
+import { toldFirewall } from './install/standing.ts';
 import { type Leading, type LeadingInput, startLeading } from './leading.ts';
 import { openAdmission } from './queue/admission.ts';
 import { knownPreviews } from './queue/poll.ts';
@@ -44,8 +45,9 @@ export async function openWorking(ground: Ground): Promise<Working> {
   const { config, log, undo, clock, docker, instance, engine, repositories, doors, gateway } = ground;
   const { connections, store, book, forks, hints, git, builds, budgets, forge, pins, remote } = ground;
 
+  const firewall = iptablesFirewall({ searchPath: config.path, egress: config.egress });
   const walls = await holdWalls({
-    firewall: iptablesFirewall({ searchPath: config.path, egress: config.egress }),
+    firewall: ground.isShared ? toldFirewall(config.home, firewall) : firewall,
     mode: config.firewall,
     log,
     everyMs: WALLS_MS,

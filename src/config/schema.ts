@@ -116,6 +116,15 @@ export const fileSchema = z.strictObject({
   gatewayHost: z.string().min(1).default('127.0.0.1'),
   gatewayPort: port.default(8080),
   ...gatewayFields,
+  /** Whom `walls` gives the home to: as whom the other processes run. */
+  owner: z
+    .string()
+    .regex(/^\d{1,9}:\d{1,9}$/, 'it is UID:GID, such as 10001:10001')
+    .transform((text) => {
+      const [uid, gid] = text.split(':').map(Number);
+      return Object.freeze({ uid: uid ?? 0, gid: gid ?? 0 });
+    })
+    .optional(),
   gateway: z.enum(GATEWAYS, "it is 'own' or 'nginx-proxy'").default('own'),
   /** The name of its container, where it is one. */
   gatewayContainer: z
@@ -206,6 +215,7 @@ export const fileSchema = z.strictObject({
 /** Environment variable → key of the file; `secret` ones have no key there. */
 export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>>> = {
   TREEHOUSE_HOME: 'home',
+  TREEHOUSE_OWNER: 'owner',
   TREEHOUSE_HOST: 'host',
   TREEHOUSE_PORT: 'port',
   TREEHOUSE_ADMIN_HOST: 'adminHost',

@@ -18,17 +18,7 @@ export interface HostOptions {
 }
 
 /** Below the home; each is mounted by the one part that is named in docker-compose.yml. */
-const FOLDERS = [
-  'nginx',
-  'nginx-proxy',
-  'nginx-proxy/vhost.d',
-  'keys',
-  'keys/redis',
-  'keys/registry',
-  'parts',
-  'parts/redis',
-  'parts/registry',
-];
+const FOLDERS = ['nginx', 'keys', 'keys/redis', 'keys/registry', 'parts', 'parts/redis', 'parts/registry'];
 
 /** @throws {TreehouseError} `bad-config` where something else is in a folder's place. */
 export async function prepareHost({ home, memory, owner }: HostOptions): Promise<void> {
