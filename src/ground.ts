@@ -134,6 +134,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const store = openStore({ ...{ redis: connections, clock, log }, onPullRequest: heard.tell });
   undo.push(() => store.close());
   const book = redisPlaces({ redis: connections });
+  undo.push(async () => book.close());
   const forks = redisForks({ redis: connections, clock });
   undo.push(async () => forks.close());
   const meter = createMeter({

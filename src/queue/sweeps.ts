@@ -27,14 +27,14 @@ export function askForSweeps(options: SweepsOptions): { readonly sweep: Sweep; c
   const { queue, close } = openQueue<SweepJob>({
     ...{ redis: options.redis, prefix, name: SWEEPS, jobs: { removeOnComplete: KEPT, removeOnFail: KEPT } },
   });
+  const listening = options.redis.patient();
   let events: QueueEvents | undefined;
   return {
     async sweep({ dryRun }) {
       try {
         const open = await queue();
-        events ??= new QueueEvents(SWEEPS, { connection: options.redis.patient(), prefix });
-        // Each try's own error says it.
-        events.on('error', () => undefined);
+        // Each try's own error says what is wrong.
+        events ??= new QueueEvents(SWEEPS, { connection: listening, prefix }).on('error', () => undefined);
         await events.waitUntilReady();
         const job = await open.add('sweep', { dryRun });
         return (await job.waitUntilFinished(events, SWEEP_MS)) as SweepReport;
@@ -45,6 +45,8 @@ export function askForSweeps(options: SweepsOptions): { readonly sweep: Sweep; c
       }
     },
     async close() {
+      // It reads without end.
+      listening.disconnect();
       await events?.close();
       await close();
     },
