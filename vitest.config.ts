@@ -7,7 +7,8 @@ export default defineConfig({
   test: {
     projects: [
       // Pure, so one process may run many files: half the time.
-      { oxc, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false } },
+      // The limits are for what hangs: how long it takes is no question of correctness.
+      { oxc, test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, testTimeout: 60_000 } },
       {
         oxc,
         test: {
