@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { boundBuilds, groupsOfHost } from './adapters/build-limits.ts';
 import { iptablesFirewall } from './adapters/firewall.ts';
 import type { Config } from './config.ts';
 import { connectParts, gatewayFolder } from './connected.ts';
@@ -115,11 +116,21 @@ export function startGateway(config: Config, log: Logger, signal: AbortSignal): 
 export function startWalls(config: Config, log: Logger): Promise<Process> {
   return begun(log, async (undo) => {
     const { home, owner } = config;
+    let builds: string | undefined;
+    const bound = async (before: string | undefined): Promise<string | undefined> => {
+      const fault = await boundBuilds(await groupsOfHost(), config.buildLimits);
+      if (fault !== undefined && fault !== before) log.warn({ reason: fault }, 'build steps are bounded by time alone');
+      return fault;
+    };
     if (owner) await prepareHost({ home, memory: `/run/treehouse-${owner.uid}`, owner });
     const walls = await holdWalls({
       firewall: iptablesFirewall({ searchPath: config.path, egress: config.egress }),
       ...{ mode: config.firewall, log, everyMs: WALLS_MS, isWatched: true },
-      told: (state) => tellWalls(home, state),
+      async told(state) {
+        await tellWalls(home, state);
+        // The worker that builds has no rights on the host for it.
+        if (owner) builds = await bound(builds);
+      },
     });
     undo.push(() => walls.stop());
     log.info({ firewall: walls.state() }, 'previews are kept from this host');

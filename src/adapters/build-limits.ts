@@ -2,7 +2,7 @@
  * Bounds what all build steps of the engine have together, in the control group that it runs them in: BuildKit's API takes no limits
  * (moby, builder-next/executor_linux.go, puts each step under `<cgroup parent>/buildkit`).
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type Docker from 'dockerode';
 import type { BuildLimits } from '../domain/isolation.ts';
@@ -44,6 +44,19 @@ export interface Groups {
 export async function groupsOf(docker: Docker): Promise<Groups & { readonly cores: number }> {
   const info = (await docker.info()) as { CgroupDriver?: string; CgroupVersion?: string; NCPU?: number };
   return { cores: info.NCPU || 1, driver: info.CgroupDriver ?? 'nobody', version: info.CgroupVersion ?? '1' };
+}
+
+/** The same, as this host shows it, for who may not ask the engine. */
+export async function groupsOfHost(mount = '/sys/fs/cgroup'): Promise<Groups> {
+  const there = (name: string) =>
+    access(path.join(mount, name)).then(
+      () => true,
+      () => false,
+    );
+  const version = (await there('cgroup.controllers')) ? '2' : '1';
+  // systemd has slices in place of a folder of the engine's own.
+  const isOwn = await there(version === '2' ? 'docker' : path.join('memory', 'docker'));
+  return { version, driver: isOwn ? 'cgroupfs' : 'systemd' };
 }
 
 /** @returns why the limits cannot be set, if they cannot. */

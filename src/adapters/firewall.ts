@@ -46,18 +46,32 @@ export function iptablesFirewall(options: FirewallOptions): Firewall {
     });
   }
 
+  /**
+   * Linux keeps rules in one of two ways, and the programs of a container are not always of its host's: the engine's chain is where
+   * the host's are.
+   */
+  async function kindOfHost(): Promise<string | undefined> {
+    for (const kind of ['', '-nft', '-legacy']) {
+      const saved = await run(`iptables${kind}-save`, ['-t', 'filter']).catch(() => undefined);
+      if (saved?.exitCode === 0 && /^:DOCKER-USER /m.test(saved.stdout)) return kind;
+    }
+    return undefined;
+  }
+  let kind: string | undefined;
+
   return {
     async ensure() {
       try {
+        kind ??= await kindOfHost();
         // Others change the table too, another Treehouse among them: what was read may be old when it is written.
         let failure: string | undefined;
         for (let tries = 0; tries < TRIES; tries++) {
-          const saved = await run('iptables-save', ['-t', 'filter']);
+          const saved = await run(`iptables${kind ?? ''}-save`, ['-t', 'filter']);
           if (saved.exitCode !== 0) throw new Error(reason(saved));
           const change = changeOf(saved.stdout, options.egress);
           if (change === undefined) return tries > 0;
           // All of it at once or nothing: at no moment is there less of a wall than before.
-          const written = await run('iptables-restore', ['--wait', '5', '--noflush'], change);
+          const written = await run(`iptables${kind ?? ''}-restore`, ['--wait', '5', '--noflush'], change);
           failure = written.exitCode === 0 ? undefined : reason(written);
         }
         if (failure !== undefined) throw new Error(failure);
