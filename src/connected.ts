@@ -1,4 +1,5 @@
 /** Wires one process of several to what others run: Redis, the registry, and the gateway by its folder in the home. */
+import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { watchGateway } from './adapters/gateway-watch.ts';
 import { gatewayProbe, JoinedGateway } from './adapters/joined-gateway.ts';
@@ -22,12 +23,16 @@ export interface GatewayFolder {
   readonly keyFile: string;
 }
 
+const IS_ROOT = process.getuid?.() === 0;
+
 export function gatewayFolder({ home }: Pick<Config, 'home'>): GatewayFolder {
   const folder = path.join(home, 'nginx');
+  // Root's nginx has workers without rights, who cannot enter the home.
+  const own = createHash('sha256').update(path.resolve(home)).digest('hex').slice(0, 12);
   return {
     folder,
     controlSocket: path.join(folder, 'control.sock'),
-    pagesSocket: path.join(folder, 'pages.sock'),
+    pagesSocket: path.join(IS_ROOT ? `/run/treehouse-pages-${own}` : folder, 'pages.sock'),
     keyFile: path.join(folder, 'gateway.key'),
   };
 }

@@ -1,7 +1,8 @@
 /** The one HTTP server: webhooks, API, health, and the pages that the gateway asks for. */
 import { once } from 'node:events';
-import { rename, rm } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import path from 'node:path';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { messageOf, TreehouseError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -74,8 +75,10 @@ export async function listenAt(app: Express, file: string): Promise<Server> {
   const server = createServer(app);
   const aside = `${file}.${process.pid}`;
   try {
+    // Root's folder is to be passed through by whom the socket is for.
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o711 });
     await rm(aside, { force: true });
-    server.listen(aside);
+    server.listen({ path: aside, writableAll: process.getuid?.() === 0 });
     await once(server, 'listening');
     await rename(aside, file);
     return server;

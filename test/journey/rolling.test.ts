@@ -10,7 +10,7 @@ import { type Installation, type Running, startInstallation } from '../support/p
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { signed } from '../support/signed.ts';
 import { plainDockerfile } from '../support/stacks.ts';
-import { freePorts, until } from '../support/treehouse.ts';
+import { freePorts, pushPayload, until } from '../support/treehouse.ts';
 
 // Of this run alone: another run on the same engine has previews of its own names.
 const repository = `acme/rolling${process.pid}`;
@@ -91,11 +91,7 @@ async function change(branch: string): Promise<void> {
 
 /** A delivery by the gateway, as GitHub's come. */
 function pushed(branch: string): Promise<number> {
-  const [login, name] = repository.split('/');
-  const { body, headers } = signed('push', {
-    ...{ ref: `refs/heads/${branch}`, before: '0'.repeat(40), after: 'f'.repeat(40), deleted: false, created: true },
-    repository: { id: 1, name, full_name: repository, owner: { login }, default_branch: 'main' },
-  });
+  const { body, headers } = signed('push', pushPayload(repository, branch));
   return ask('POST', '/webhooks/github', ADMIN, { body: String(body), headers });
 }
 

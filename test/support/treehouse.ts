@@ -127,18 +127,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     idOf: (repository, branch) => previewId(repositorySlug(repositoryName(repository)), previewBranch(branch)),
     visit: (label, where = '/', headers = {}) =>
       visit(config.gatewayPort, { path: where, headers: { host: `${label}.${config.domain}`, ...headers } }),
-    async pushed(repository, branch, { deleted = false, after = 'f'.repeat(40) } = {}) {
-      const zero = '0'.repeat(40);
-      const payload = {
-        ...examplePush(),
-        ref: `refs/heads/${branch}`,
-        before: deleted ? after : zero,
-        after: deleted ? zero : after,
-        deleted,
-        created: !deleted,
-        repository: repositoryOf(repository),
-      };
-      return (await deliver(url, signed('push', payload))).status;
+    async pushed(repository, branch, what) {
+      return (await deliver(url, signed('push', pushPayload(repository, branch, what)))).status;
     },
     async pullRequest(
       repository,
@@ -291,6 +281,24 @@ async function registryTags(registry: string): Promise<string[]> {
     }),
   );
   return found.flat();
+}
+
+/** A push to a branch that is new, or its deletion. */
+export function pushPayload(
+  repository: string,
+  branch: string,
+  { deleted = false, after = 'f'.repeat(40) }: { readonly deleted?: boolean; readonly after?: string } = {},
+): Record<string, unknown> {
+  const zero = '0'.repeat(40);
+  return {
+    ...examplePush(),
+    ref: `refs/heads/${branch}`,
+    before: deleted ? after : zero,
+    after: deleted ? zero : after,
+    deleted,
+    created: !deleted,
+    repository: repositoryOf(repository),
+  };
 }
 
 function examplePush(): Record<string, unknown> {
