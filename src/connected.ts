@@ -11,6 +11,7 @@ import { messageOf, TreehouseError } from './errors.ts';
 import type { Beside, OnEngine } from './ground.ts';
 import type { Logger } from './log.ts';
 import { openNginxProxy } from './nginx-proxy.ts';
+import type { Undo } from './undo.ts';
 import { writeWhole } from './whole-file.ts';
 
 /** What all processes of an installation that speak with the gateway find it by. */
@@ -48,7 +49,7 @@ export async function connectParts(
     ...engine
   }: OnEngine & {
     readonly log: Logger;
-    readonly undo: (() => Promise<unknown>)[];
+    readonly undo: Undo;
     readonly door: { readonly key: string; readonly guards: readonly Guard[] };
     /** It has forgotten who sleeps, and the links. */
     onGatewayBack(): void;

@@ -39,6 +39,7 @@ import { openHints } from './queue/hints.ts';
 import { redisConnections } from './queue/redis.ts';
 import { openSecretStore } from './secrets/store.ts';
 import { openState } from './state/open.ts';
+import type { Undo } from './undo.ts';
 import { VERSION } from './version.ts';
 
 /** What is beside this process, embedded in it or in others. */
@@ -70,7 +71,7 @@ export interface GroundInput {
   /** Whether other processes share the home. */
   readonly isShared: boolean;
   /** Takes what ends each part, in the order in which they started. */
-  readonly undo: (() => Promise<unknown>)[];
+  readonly undo: Undo;
   /** @param door what the gateway asks of visitors, and its key */
   beside(door: { readonly key: string; readonly guards: readonly Guard[] }, engine: OnEngine): Promise<Beside>;
 }

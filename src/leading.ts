@@ -27,6 +27,7 @@ import { pinsPlace } from './sweep/pins-place.ts';
 import { registryPlace } from './sweep/registry-place.ts';
 import { secretsPlace } from './sweep/secrets-place.ts';
 import { type Sweeper, startSweeping } from './sweep/sweeper.ts';
+import { type Undo, undoAll } from './undo.ts';
 
 export interface LeadingInput {
   readonly deps: ConvergeDeps;
@@ -48,14 +49,8 @@ export interface Leading {
 }
 
 export async function startLeading(ground: Ground, input: LeadingInput): Promise<Leading> {
-  const undo: (() => Promise<unknown>)[] = [];
-  const end = async (): Promise<void> => {
-    for (let step = undo.pop(); step; step = undo.pop()) {
-      await step().catch((error: unknown) =>
-        ground.log.warn({ reason: messageOf(error) }, 'a part did not stop as it should'),
-      );
-    }
-  };
+  const undo: Undo = [];
+  const end = () => undoAll(undo, ground.log);
   try {
     await lookAfterHost(ground, undo);
     tellForge(ground, input, undo);
@@ -67,7 +62,7 @@ export async function startLeading(ground: Ground, input: LeadingInput): Promise
 }
 
 /** What containers take of the host, and where what they print goes. */
-async function lookAfterHost(ground: Ground, undo: (() => Promise<unknown>)[]): Promise<void> {
+async function lookAfterHost(ground: Ground, undo: Undo): Promise<void> {
   const { config, docker, engine, instance, store, meter, log } = ground;
   if (ground.remote === undefined) {
     const neighbours = keepNeighbours({ shares: await hostShares({ docker, instance }), engine, store, log });
@@ -85,7 +80,7 @@ async function lookAfterHost(ground: Ground, undo: (() => Promise<unknown>)[]): 
 }
 
 /** Says on the forge what becomes of previews, and does what is asked there; without one nothing. */
-function tellForge(ground: Ground, { deps, wake, isAlone }: LeadingInput, undo: (() => Promise<unknown>)[]): void {
+function tellForge(ground: Ground, { deps, wake, isAlone }: LeadingInput, undo: Undo): void {
   const { config, docker, instance, forge, forks, store, clock, log, repositories, connections, keys, trail } = ground;
   if (!forge) return;
   const reports = openReports({
@@ -109,7 +104,7 @@ function tellForge(ground: Ground, { deps, wake, isAlone }: LeadingInput, undo: 
 }
 
 /** What goes on by itself: looks at remotes, idleness, time, sweeps, disks, and the engine's own news. */
-function goRound(ground: Ground, input: LeadingInput, undo: (() => Promise<unknown>)[]): Omit<Leading, 'end'> {
+function goRound(ground: Ground, input: LeadingInput, undo: Undo): Omit<Leading, 'end'> {
   const { config, docker, engine, hints, budgets, pins, keys, clock, forks, doors } = ground;
   const { deps, worker } = input;
   const { git, store, gateway, log, instance, repositories } = deps;

@@ -2,7 +2,7 @@
 import { endStrays } from './adapters/container-processes.ts';
 import type { RedisStore } from './adapters/redis-store.ts';
 import type { Config } from './config.ts';
-import { messageOf, TreehouseError } from './errors.ts';
+import { TreehouseError } from './errors.ts';
 import { openGround } from './ground.ts';
 import type { HomeSecret } from './home.ts';
 import type { Leading } from './leading.ts';
@@ -10,6 +10,7 @@ import type { Logger } from './log.ts';
 import { startParts } from './parts.ts';
 import { openServing } from './serving.ts';
 import { urlsOf } from './stages.ts';
+import { type Undo, undoAll } from './undo.ts';
 import { openWorking } from './working.ts';
 
 /** A Treehouse that runs, all of it. */
@@ -42,14 +43,8 @@ export async function startTreehouse(
   signal: AbortSignal,
   options: { readonly localPollMs?: number } = {},
 ): Promise<Treehouse> {
-  const undo: (() => Promise<unknown>)[] = [];
-  const stop = async (): Promise<void> => {
-    for (let step = undo.pop(); step; step = undo.pop()) {
-      await step().catch((error: unknown) =>
-        log.warn({ reason: messageOf(error) }, 'a part did not stop as it should'),
-      );
-    }
-  };
+  const undo: Undo = [];
+  const stop = () => undoAll(undo, log);
   try {
     let onGatewayBack = (): void => undefined;
     const ground = await openGround({

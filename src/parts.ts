@@ -11,6 +11,7 @@ import { gatewayOptions } from './gateway-options.ts';
 import type { Beside } from './ground.ts';
 import type { Logger } from './log.ts';
 import { openNginxProxy } from './nginx-proxy.ts';
+import type { Undo } from './undo.ts';
 
 /** @param undo takes what ends each part, in the order in which they started */
 export async function startParts(
@@ -25,7 +26,7 @@ export async function startParts(
   }: {
     readonly log: Logger;
     readonly signal: AbortSignal;
-    readonly undo: (() => Promise<unknown>)[];
+    readonly undo: Undo;
     /** What the gateway asks of visitors, and its key. */
     readonly door: { readonly key: string; readonly guards: readonly Guard[] };
     readonly docker: Docker;

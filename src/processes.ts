@@ -7,7 +7,6 @@ import { iptablesFirewall } from './adapters/firewall.ts';
 import type { Config } from './config.ts';
 import { connectParts, gatewayFolder } from './connected.ts';
 import { gatewayFiles, startNginx } from './embedded/nginx.ts';
-import { messageOf } from './errors.ts';
 import { gatewayOptions } from './gateway-options.ts';
 import { type Ground, openGround } from './ground.ts';
 import { prepareHost } from './install/prepare.ts';
@@ -17,6 +16,7 @@ import { metricsRouter } from './metrics/router.ts';
 import { claimLead } from './queue/lead.ts';
 import { answerSweeps, askForSweeps } from './queue/sweeps.ts';
 import { openServing } from './serving.ts';
+import { type Undo, undoAll } from './undo.ts';
 import { holdWalls } from './walls.ts';
 import { close, createApp, listen } from './web/server.ts';
 import { openWorking } from './working.ts';
@@ -28,8 +28,6 @@ export interface Process {
   /** Ends all that it began, the last thing first. */
   stop(): Promise<void>;
 }
-
-type Undo = (() => Promise<unknown>)[];
 
 /** Local repositories are looked at this often; an installation seldom has one. */
 const LOCAL_POLL_MS = 5_000;
@@ -53,7 +51,7 @@ export function startServing(config: Config, log: Logger, signal: AbortSignal): 
         await ground.store.wantRest(id, false);
         await ground.hints.hint(id);
       },
-      remote: 'its API only reads',
+      remote: 'an installation of several processes',
       pagesSocket: gatewayFolder(config).pagesSocket,
       closeMs: CLOSE_MS,
     });
@@ -154,13 +152,7 @@ async function begun(
   begin: (undo: Undo) => Promise<{ drain?(graceMs: number): Promise<void> }>,
 ): Promise<Process> {
   const undo: Undo = [];
-  const stop = async (): Promise<void> => {
-    for (let step = undo.pop(); step; step = undo.pop()) {
-      await step().catch((error: unknown) =>
-        log.warn({ reason: messageOf(error) }, 'a part did not stop as it should'),
-      );
-    }
-  };
+  const stop = () => undoAll(undo, log);
   try {
     const { drain = async () => undefined } = await begin(undo);
     return { drain, stop };

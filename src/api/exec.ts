@@ -65,7 +65,7 @@ export function execRoutes(deps: ExecDeps): readonly Route[] {
 async function find(deps: ExecDeps, about: PreviewRecord, service: string): Promise<ObservedContainer | Answer> {
   if (deps.remote !== undefined) {
     const why = 'a command there could not be ended; run Treehouse beside its engine';
-    return refusal(409, `Commands are not run in an engine on another host (${deps.remote}): ${why}.`);
+    return refusal(409, `Commands are not run where the engine's processes are not seen (${deps.remote}): ${why}.`);
   }
   const [stack, routes] = await Promise.all([deps.engine.observe(about.id), deps.gateway.routesOf(about.id)]);
   const containers = liveBuild(stack, routes)?.containers ?? [];
