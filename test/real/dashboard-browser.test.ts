@@ -82,7 +82,8 @@ const pages = (): readonly (readonly [string, string, string])[] => [
 ];
 
 describe.each(['desk', 'phone'] as const)('on a %s', (size) => {
-  it('every page is whole and accessible, light and dark', async () => {
+  // Every page four times: for what hangs, not for what is slow.
+  it('every page is whole and accessible, light and dark', { timeout: 600_000 }, async () => {
     const { page, faults } = await openPage(browser, { viewport: SIZES[size], reducedMotion: 'reduce' });
     const found: string[] = [];
     const look = async (name: string) => {
