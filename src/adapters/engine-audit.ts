@@ -6,6 +6,7 @@ import type {
   ImageFacts,
   MountFacts,
   NetworkFacts,
+  PartFacts,
   ProcessFacts,
   Seen,
 } from '../audit/facts.ts';
@@ -63,13 +64,15 @@ export function engineAudit(docker: Docker): AuditEngine {
         version: version.Version,
         built: dateOf(String(version.BuildTime ?? '')),
         containers,
-        others: inspected
-          .filter((one) => !mine.includes(one))
-          .map((one) => ({
+        others: await pooled(
+          inspected.filter((one) => !mine.includes(one)),
+          async (one) => ({
             name: nameOf(one),
             privileged: one.HostConfig.Privileged === true,
             mounts: mountsOf(one, devices),
-          })),
+            part: await partFacts(one, images, devices),
+          }),
+        ),
       };
     },
   };
@@ -97,6 +100,20 @@ function setup(info: Record<string, unknown>): Omit<EngineFacts, 'version' | 'bu
     },
     insecureRegistries: [...(registries.InsecureRegistryCIDRs ?? []), ...named],
   };
+}
+
+/** By labels of docker-compose.yml. */
+const PART = { name: 'treehouse.part', home: 'treehouse.home' };
+
+async function partFacts(
+  info: Inspected,
+  images: ReturnType<typeof imagesOf>,
+  devices: ReadonlyMap<string, string>,
+): Promise<PartFacts | undefined> {
+  const { [PART.name]: name, [PART.home]: home } = info.Config.Labels ?? {};
+  if (name === undefined || home === undefined) return undefined;
+  const beside = { processes: [], image: await images(info.Image), networks: [], devices };
+  return { name, home, container: containerFacts(info, beside) };
 }
 
 interface Beside {

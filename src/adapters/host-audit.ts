@@ -39,7 +39,10 @@ const MAX_FOLDERS = 200;
 const MAX_DEPTH = 4;
 const MAX_DOCKERFILE = 256 * 1024;
 /** Keys and passwords of the home; of `secrets` everything is one. */
-const KEYS = ['admin-token', 'webhook-secret', 'redis/redis.conf'];
+const KEYS = [
+  ...['admin-token', 'webhook-secret', 'gateway-key', 'nginx/gateway.key', 'redis/redis.conf'],
+  ...['keys/redis-url', 'keys/redis/users.acl', 'keys/registry-password', 'keys/registry/htpasswd'],
+];
 
 export function hostAudit(options: HostAuditOptions): AuditHost {
   const at = (file: string) => path.join(options.root ?? '/', file);

@@ -109,6 +109,7 @@ export interface Settings {
   readonly redisUrl: string | undefined;
   readonly registry: string | undefined;
   readonly dockerHost: string | undefined;
+  readonly engineHere?: boolean;
   readonly repositories: readonly {
     readonly name: string;
     readonly scan?: unknown;
@@ -134,7 +135,16 @@ export interface EngineFacts {
   readonly others: readonly OtherContainer[];
 }
 
+/** A container that says it is a part of an installation of Treehouse. */
+export interface PartFacts {
+  readonly name: string;
+  /** Of which home. */
+  readonly home: string;
+  readonly container: ContainerFacts;
+}
+
 export interface OtherContainer {
+  readonly part?: PartFacts | undefined;
   readonly name: string;
   readonly privileged: boolean;
   readonly mounts: readonly MountFacts[];

@@ -4,6 +4,7 @@ import { isLoopback } from '../domain/loopback.ts';
 import { socketMount } from './container-judges.ts';
 import { type DiskFacts, type EngineFacts, type Facts, isUnseen, type Listener } from './facts.ts';
 import { DAY_MS, days, isReachable } from './measures.ts';
+import { hasPart, isOwnPart } from './part-judges.ts';
 import { list, shown } from './shown.ts';
 import { found, type Verdict } from './verdict.ts';
 
@@ -102,19 +103,20 @@ export const insecureRegistries = ofEngine(({ insecureRegistries }) => {
   return open.length > 0 ? found(`the engine speaks without TLS to ${list(open)}`) : undefined;
 });
 
-export const neighboursOfPreviews = ofEngine(({ others }) =>
-  others.length === 0
-    ? undefined
-    : found(
-        `beside the previews run ${others.length} other containers: ${list(
-          others.map((one) => one.name),
-          4,
-        )}`,
-      ),
-);
+/** Treehouse's own are asked by a rule of their own. */
+function strangersOf({ others }: EngineFacts, { settings }: Facts): EngineFacts['others'] {
+  return others.filter(({ part }) => !isOwnPart(part, settings.home));
+}
 
-export const dangerousNeighbours = ofEngine(({ others }) => {
-  const open = others.filter((one) => one.privileged || one.mounts.some(socketMount));
+export const neighboursOfPreviews = ofEngine((engine, facts) => {
+  const names = strangersOf(engine, facts).map((one) => one.name);
+  return names.length === 0
+    ? undefined
+    : found(`beside the previews run ${names.length} other containers: ${list(names, 4)}`);
+});
+
+export const dangerousNeighbours = ofEngine((engine, facts) => {
+  const open = strangersOf(engine, facts).filter((one) => one.privileged || one.mounts.some(socketMount));
   return open.length === 0
     ? undefined
     : found(
@@ -136,7 +138,9 @@ export function apiExposed({ host }: Facts): Verdict {
     : found(`it answers every user of this host without TLS at ${where}`, 'warn');
 }
 
-export function engineReached({ settings }: Facts): Verdict {
+export function engineReached({ settings, engine }: Facts): Verdict {
+  // In a network of their own, and by a list of what may be asked.
+  if (settings.engineHere === true && hasPart(engine, settings.home, 'docker-socket-proxy')) return undefined;
   if (settings.dockerHost === undefined || !/^(?:tcp|http):/.test(settings.dockerHost)) return undefined;
   const { hostname, host } = new URL(settings.dockerHost);
   return isLoopback(hostname)

@@ -6,6 +6,7 @@ import { parseImageName } from '../supply/reference.ts';
 import * as container from './container-judges.ts';
 import type { ContainerFacts, DockerfileFacts, Facts } from './facts.ts';
 import * as host from './host-judges.ts';
+import { ownParts } from './part-judges.ts';
 import { list } from './shown.ts';
 import type { RepositoryFacts } from './treehouse-judges.ts';
 import * as treehouse from './treehouse-judges.ts';
@@ -163,6 +164,14 @@ export const HOST_RULES: readonly Rule<Facts>[] = [
     severity: 'warn',
     todo: 'run it without --privileged and without the socket, behind a proxy of the API that only reads, or elsewhere',
     judge: host.dangerousNeighbours,
+  },
+  {
+    id: 'own-parts',
+    title: "Treehouse's own containers have what they need, and no more",
+    from: 'General: least privilege, least access',
+    severity: 'fail',
+    todo: 'run them as docker-compose.yml says; what a part cannot do without is in a table below',
+    judge: ownParts,
   },
   {
     id: 'insecure-registries',

@@ -4,6 +4,7 @@ import { isLoopback } from '../domain/loopback.ts';
 import { type Facts, type FileMode, isUnseen, type Settings } from './facts.ts';
 import { addressOf, octal } from './host-judges.ts';
 import { isReachable } from './measures.ts';
+import { hasPart } from './part-judges.ts';
 import { list } from './shown.ts';
 import { found, type Verdict } from './verdict.ts';
 
@@ -52,11 +53,13 @@ export function tlsKeyMode({ settings, home }: Facts): Verdict {
   return (tlsKey.mode & 0o007) === 0 ? undefined : found(`${settings.tls.key} is ${octal(tlsKey.mode)}`);
 }
 
-export function redisLoopback({ settings, home, host }: Facts): Verdict {
+export function redisLoopback({ settings, home, host, engine }: Facts): Verdict {
   if (settings.redisUrl !== undefined) {
     const url = new URL(settings.redisUrl);
     if (url.protocol === 'unix:' || isLoopback(url.hostname)) return undefined;
     if (url.password === '') return found(`${url.host} is asked without a password`);
+    // The installation's own is in a network with those alone who use it.
+    if (url.hostname === 'redis' && hasPart(engine, settings.home, 'redis')) return undefined;
     return url.protocol === 'rediss:' ? undefined : found(`${url.host} is asked without TLS`, 'warn');
   }
   return home.redisPort === undefined ? undefined : reached(home.redisPort, host.listeners);

@@ -48,8 +48,26 @@ export async function registryKeys(keys: string): Promise<readonly string[]> {
   const [user, hashed = ''] = (await readFile(file, 'utf8').catch(() => '')).trim().split(':');
   const isRight = user === REGISTRY_USER && (await compare(kept.value, hashed).catch(() => false));
   if (!isRight) await writeWhole(file, `${REGISTRY_USER}:${await hash(kept.value, ROUNDS)}\n`);
-  return [kept.file, file];
+  const conf = path.join(keys, 'registry', 'registry.yml');
+  await become(conf, REGISTRY_CONF);
+  return [kept.file, file, conf];
 }
+
+const REGISTRY_CONF = `# Made by treehouse walls; what is changed here is overwritten.
+version: 0.1
+log: {level: warn, accesslog: {disabled: true}}
+storage:
+  filesystem: {rootdirectory: /var/lib/registry}
+  delete: {enabled: true}
+http:
+  addr: 0.0.0.0:5000
+  # For the health check.
+  debug: {addr: 127.0.0.1:5001}
+auth:
+  htpasswd: {realm: Treehouse, path: /keys/htpasswd}
+health:
+  storagedriver: {enabled: true, interval: 10s, threshold: 3}
+`;
 
 async function become(file: string, text: string): Promise<void> {
   const now = await readFile(file, 'utf8').catch(() => undefined);

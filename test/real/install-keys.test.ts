@@ -39,8 +39,8 @@ async function freePort(): Promise<number> {
 }
 
 /** Until its port takes connections. */
-async function run(command: string, args: readonly string[], env: Record<string, string>, port: number): Promise<void> {
-  const child = spawn(command, args, { env: { PATH: process.env.PATH ?? '', ...env }, stdio: 'ignore' });
+async function run(command: string, args: readonly string[], port: number): Promise<void> {
+  const child = spawn(command, args, { env: { PATH: process.env.PATH ?? '' }, stdio: 'ignore' });
   undo.push(async () => {
     child.kill();
     if (child.exitCode === null) await once(child, 'exit');
@@ -111,7 +111,7 @@ describe('what walls makes before the other parts start', () => {
       '--aclfile',
       inHome('keys/redis/users.acl'),
     ];
-    await run('redis-server', [inHome('keys/redis/redis.conf'), ...own], {}, port);
+    await run('redis-server', [inHome('keys/redis/redis.conf'), ...own], port);
     const as = (username: string, password: string) =>
       new Redis({ host: '127.0.0.1', port, username, password, retryStrategy: () => null, lazyConnect: true });
     const mine = as(url.username, url.password);
@@ -136,17 +136,16 @@ describe('what walls makes before the other parts start', () => {
     const port = await freePort();
     const address = `127.0.0.1:${port}`;
     const config = path.join(folder, 'registry.yml');
+    const said = await text('keys/registry/registry.yml');
     await writeFile(
       config,
-      JSON.stringify({ version: '0.1', storage: { filesystem: { rootdirectory: inHome('parts/registry') } } }),
+      said
+        .replace('0.0.0.0:5000', address)
+        .replace('127.0.0.1:5001', `127.0.0.1:${await freePort()}`)
+        .replace('/var/lib/registry', inHome('parts/registry'))
+        .replace('/keys/htpasswd', inHome('keys/registry/htpasswd')),
     );
-    const env = {
-      REGISTRY_HTTP_ADDR: address,
-      REGISTRY_AUTH: 'htpasswd',
-      REGISTRY_AUTH_HTPASSWD_REALM: 'Treehouse',
-      REGISTRY_AUTH_HTPASSWD_PATH: inHome('keys/registry/htpasswd'),
-    };
-    await run('docker-registry', ['serve', config], env, port);
+    await run('docker-registry', ['serve', config], port);
     const login = { user: 'treehouse', password: await text('keys/registry-password') };
 
     const reference = `${address}/acme/web:1`;

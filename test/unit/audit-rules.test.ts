@@ -83,6 +83,18 @@ const fires: readonly (readonly [string, Facts, string])[] = [
     withEngine({ others: [{ name: 'portainer', privileged: false, ...bind('/run/docker.sock') }] }),
     'portainer',
   ],
+  [
+    'fail own-parts',
+    withEngine({
+      others: [
+        {
+          ...{ name: 'treehouse-serve-1', privileged: false, mounts: [] },
+          part: { name: 'serve', home: GOOD.settings.home, container: { ...GOOD_CONTAINER, mounts: [], user: '0' } },
+        },
+      ],
+    }),
+    'serve: it runs as root',
+  ],
   ['fail insecure-registries', withEngine({ insecureRegistries: ['127.0.0.0/8', 'hub.acme:5000'] }), 'hub.acme:5000'],
   ['info central-logs', withEngine({ loggingDriver: 'json-file' }), 'json-file'],
   [

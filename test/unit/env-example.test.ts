@@ -105,7 +105,7 @@ describe('docker-compose.yml', () => {
     expect(open.map(([name]) => name)).toEqual(['gateway', 'nginx-proxy']);
     for (const inner of ['inside', 'redis', 'registry', 'reads', 'works']) expect(networks[inner]?.internal).toBe(true);
     // Those of previews begin so, and the gateway's way out is to stay the first.
-    expect(networks.front?.name).toBe('${TREEHOUSE_FRONT:-front.treehouse}');
+    expect(networks.front?.name).toContain('TREEHOUSE_FRONT:-front.treehouse');
     expect('front.treehouse' < 'th-').toBe(true);
   });
 
