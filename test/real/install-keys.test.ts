@@ -14,6 +14,7 @@ import { failureOf } from '../support/failure.ts';
 
 const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const signal = new AbortController().signal;
+const QUIET = { retryStrategy: () => null, lazyConnect: true, enableReadyCheck: false } as const;
 const undo: (() => unknown)[] = [];
 let folder: string;
 let home: string;
@@ -113,16 +114,11 @@ describe('what walls makes before the other parts start', () => {
     ];
     await run('redis-server', [inHome('keys/redis/redis.conf'), ...own], port);
     const as = (username: string, password: string) =>
-      new Redis({ host: '127.0.0.1', port, username, password, retryStrategy: () => null, lazyConnect: true });
+      new Redis({ host: '127.0.0.1', port, username, password, ...QUIET });
     const mine = as(url.username, url.password);
     const probe = as('probe', 'none');
-    const stranger = new Redis({
-      host: '127.0.0.1',
-      port,
-      retryStrategy: () => null,
-      lazyConnect: true,
-      enableReadyCheck: false,
-    });
+    const stranger = new Redis({ host: '127.0.0.1', port, ...QUIET });
+    stranger.on('error', () => undefined);
     undo.push(() => [mine, probe, stranger].map((one) => one.disconnect()));
     expect(await mine.set('a', 'b')).toBe('OK');
     expect(await mine.config('GET', 'appendonly')).toEqual(['appendonly', 'yes']);
