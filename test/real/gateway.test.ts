@@ -11,6 +11,7 @@ import type { BuildId, PreviewId } from '../../src/domain/names.ts';
 import type { Route } from '../../src/domain/ports.ts';
 import { startChild } from '../../src/embedded/child.ts';
 import { type EmbeddedNginx, type NginxOptions, startNginx } from '../../src/embedded/nginx.ts';
+import { freePort } from '../support/redis.ts';
 
 const DOMAIN = 'preview.localhost';
 const until = { timeout: 20_000, interval: 10 };
@@ -696,15 +697,6 @@ async function serve(listener: RequestListener): Promise<Served> {
     server.close();
   });
   return { address: `127.0.0.1:${portOf(server)}`, server, connections: () => connections };
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const port = portOf(server);
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 function portOf(server: net.Server): number {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { lstat, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Redis } from 'ioredis';
@@ -11,6 +11,7 @@ import { createRegistry } from '../../src/adapters/registry.ts';
 import { prepareHost } from '../../src/install/prepare.ts';
 import { lookAtWalls, tellWalls } from '../../src/install/standing.ts';
 import { failureOf } from '../support/failure.ts';
+import { freePort } from '../support/redis.ts';
 
 const owner = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 const signal = new AbortController().signal;
@@ -30,14 +31,6 @@ afterAll(async () => {
   for (const one of undo.reverse()) await one();
   await rm(folder, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((closed) => server.close(closed));
-  return port;
-}
 
 /** Until its port takes connections. */
 async function run(command: string, args: readonly string[], port: number): Promise<void> {
