@@ -5,13 +5,10 @@ import { watchGateway } from './adapters/gateway-watch.ts';
 import { gatewayProbe, JoinedGateway } from './adapters/joined-gateway.ts';
 import { NginxGateway } from './adapters/nginx-gateway.ts';
 import type { Config } from './config.ts';
-import type { Guard } from './domain/guards.ts';
 import { gatewayFiles } from './embedded/nginx.ts';
 import { messageOf, TreehouseError } from './errors.ts';
-import type { Beside, OnEngine } from './ground.ts';
-import type { Logger } from './log.ts';
+import type { Beside, BesideInput } from './ground.ts';
 import { openNginxProxy } from './nginx-proxy.ts';
-import type { Undo } from './undo.ts';
 import { writeWhole } from './whole-file.ts';
 
 /** What all processes of an installation that speak with the gateway find it by. */
@@ -39,22 +36,8 @@ export function gatewayFolder({ home }: Pick<Config, 'home'>): GatewayFolder {
 }
 
 /** @throws {TreehouseError} `bad-config` where it is not said where Redis and the registry are. */
-export async function connectParts(
-  config: Config,
-  {
-    log,
-    undo,
-    door,
-    onGatewayBack,
-    ...engine
-  }: OnEngine & {
-    readonly log: Logger;
-    readonly undo: Undo;
-    readonly door: { readonly key: string; readonly guards: readonly Guard[] };
-    /** It has forgotten who sleeps, and the links. */
-    onGatewayBack(): void;
-  },
-): Promise<Beside> {
+export async function connectParts(config: Config, input: BesideInput): Promise<Beside> {
+  const { log, undo, door, docker, instance, joins, onGatewayBack } = input;
   const { redisUrl, registry } = config;
   if (redisUrl === undefined || registry === undefined) {
     const missing = [...(redisUrl ? [] : ['REDIS_URL']), ...(registry ? [] : ['TREEHOUSE_REGISTRY (or none)'])];
@@ -65,14 +48,8 @@ export async function connectParts(
   return { ...beside, ...(await connectGateway()) };
 
   async function connectGateway(): Promise<Pick<Beside, 'gateway' | 'probe'>> {
-    const { docker, instance, joins } = engine;
-    const container = config.gatewayContainer;
-    if (config.gateway === 'nginx-proxy' && container !== undefined && joins) {
-      const proxy = await openNginxProxy({
-        ...{ docker, instance, container, joins, log },
-        guards: door.guards,
-        onBack: onGatewayBack,
-      });
+    const proxy = await openNginxProxy(config, input);
+    if (proxy) {
       undo.push(() => proxy.stop());
       // Nothing here is in the networks of previews; what is healthy is taken to listen.
       return { gateway: proxy.gateway, probe: { listening: async () => undefined } };

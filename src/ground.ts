@@ -21,15 +21,15 @@ import { openBudgets } from './budgets.ts';
 import { openBook } from './config/book.ts';
 import type { Config } from './config.ts';
 import type { Doorkeeper, Guard } from './domain/guards.ts';
-import type { Branch, RepositoryName } from './domain/names.ts';
+import type { Branch, PreviewId, RepositoryName } from './domain/names.ts';
 import type { Clock, Gateway, Probe, Repository } from './domain/ports.ts';
 import { openDoors } from './doors.ts';
 import type { EmbeddedRegistry } from './embedded/registry.ts';
 import { answering, ownRegistry, registryOf, remoteEngine } from './engine-side.ts';
 import { messageOf } from './errors.ts';
-import { type OpenForgeSide, openForgeSide } from './forge-side.ts';
+import { openForgeSide } from './forge-side.ts';
 import { gitHubOfHome } from './github/app-file.ts';
-import { createGitHub, type GitHub } from './github/github.ts';
+import { createGitHub } from './github/github.ts';
 import { tellOfUnasked } from './github-side.ts';
 import { homeSecret, instanceName, openHome } from './home.ts';
 import type { Logger } from './log.ts';
@@ -54,13 +54,19 @@ export interface Beside {
   readonly probe?: Probe;
 }
 
-/** What the gateway may need of the engine, where it is a container. */
-export interface OnEngine {
+export interface BesideInput {
+  readonly log: Logger;
+  /** Takes what ends each part, in the order in which they started. */
+  readonly undo: Undo;
+  /** What the gateway asks of visitors, and its key. */
+  readonly door: { readonly key: string; readonly guards: readonly Guard[] };
   readonly docker: Docker;
   /** See LABEL.instance. */
   readonly instance: string;
   /** Undefined where the gateway is no container. */
   readonly joins: GatewayJoins | undefined;
+  /** It has forgotten who sleeps, and the links. */
+  onGatewayBack(): void;
 }
 
 export interface GroundInput {
@@ -72,8 +78,7 @@ export interface GroundInput {
   readonly isShared: boolean;
   /** Takes what ends each part, in the order in which they started. */
   readonly undo: Undo;
-  /** @param door what the gateway asks of visitors, and its key */
-  beside(door: { readonly key: string; readonly guards: readonly Guard[] }, engine: OnEngine): Promise<Beside>;
+  beside(input: BesideInput): Promise<Beside>;
 }
 
 export type Ground = Awaited<ReturnType<typeof openGround>>;
@@ -116,14 +121,14 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   }
   const repositories = (): readonly Repository[] => repositoryBook.all();
   const doors = await openDoors({ home: config.home, repositories, clock, log });
-  const {
-    redisUrl,
-    embedded,
-    registryAddress,
-    gateway: nginx,
-    probe,
-  } = await beside(doors.gateway, { docker, instance, joins });
-  await doors.lead(nginx).catch((error: unknown) => {
+  // Until all of this stands there is nobody to tell.
+  let gatewayIsBack = (): void => undefined;
+  const found = await beside({
+    ...{ log, undo, docker, instance, joins, door: doors.gateway },
+    onGatewayBack: () => gatewayIsBack(),
+  });
+  const { redisUrl, embedded, registryAddress, probe } = found;
+  await doors.lead(found.gateway).catch((error: unknown) => {
     log.warn({ reason: messageOf(error) }, 'the gateway was not told of the links: they open nothing until it is');
   });
 
@@ -141,7 +146,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   const meter = createMeter({
     records: () => store.records(),
     queueing: () => book.read(),
-    visits: () => nginx.visits(),
+    visits: () => found.gateway.visits(),
     disks: () => budgets.disks(),
     now: clock.now,
   });
@@ -182,35 +187,25 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
     }
   }
 
-  const gateway: Gateway = countedGateway(nginx, meter);
+  gatewayIsBack = () => {
+    doors.tellAgain();
+    void tellOfSleepers();
+  };
+
+  const gateway: Gateway = countedGateway(found.gateway, meter);
   return {
-    ...{
-      isShared,
-      config,
-      log,
-      undo,
-      clock,
-      docker,
-      instance,
-      engine,
-      repositoryBook,
-      repositories,
-      doors,
-      nginx,
-      gateway,
-    },
-    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress, joins, probe },
-    forge: forge as GitHub | undefined,
-    forgeSide: forgeSide as OpenForgeSide | undefined,
+    ...{ isShared, config, log, undo, clock, docker, instance, engine, repositoryBook, repositories, doors, gateway },
+    ...{ connections, store, book, forks, meter, keys, hints, git, builds, budgets, registryAddress, probe },
+    ...{ forge, forgeSide },
     secretStore: openSecretStore(config.home, clock),
     pins: pinFiles(config.home, clock),
     ...{ tokens, ownToken, adminToken },
     authenticate: bearer(tokenKnower({ tokens, clock, adminToken: ownToken })),
     trail: trailFiles(config.home),
-    /** The gateway's nginx was started anew. */
-    onGatewayBack(): void {
-      doors.tellAgain();
-      void tellOfSleepers();
+    /** It sleeps no more, once a worker has heard of it. @throws transient `queue-away` */
+    async wake(id: PreviewId): Promise<void> {
+      await store.wantRest(id, false);
+      await hints.hint(id);
     },
     /** Names what this process needs and does not reach. */
     async away(): Promise<readonly string[]> {

@@ -27,7 +27,7 @@ import { pinsPlace } from './sweep/pins-place.ts';
 import { registryPlace } from './sweep/registry-place.ts';
 import { secretsPlace } from './sweep/secrets-place.ts';
 import { type Sweeper, startSweeping } from './sweep/sweeper.ts';
-import { type Undo, undoAll } from './undo.ts';
+import { orUndone, type Undo, undoAll } from './undo.ts';
 
 export interface LeadingInput {
   readonly deps: ConvergeDeps;
@@ -48,17 +48,12 @@ export interface Leading {
   end(): Promise<void>;
 }
 
-export async function startLeading(ground: Ground, input: LeadingInput): Promise<Leading> {
-  const undo: Undo = [];
-  const end = () => undoAll(undo, ground.log);
-  try {
+export function startLeading(ground: Ground, input: LeadingInput): Promise<Leading> {
+  return orUndone(ground.log, async (undo) => {
     await lookAfterHost(ground, undo);
     tellForge(ground, input, undo);
-    return { ...goRound(ground, input, undo), end };
-  } catch (error) {
-    await end();
-    throw error;
-  }
+    return { ...goRound(ground, input, undo), end: () => undoAll(undo, ground.log) };
+  });
 }
 
 /** What containers take of the host, and where what they print goes. */

@@ -10,7 +10,7 @@ import type { Logger } from './log.ts';
 import { startParts } from './parts.ts';
 import { openServing } from './serving.ts';
 import { urlsOf } from './stages.ts';
-import { type Undo, undoAll } from './undo.ts';
+import { orUndone, undoAll } from './undo.ts';
 import { openWorking } from './working.ts';
 
 /** A Treehouse that runs, all of it. */
@@ -37,22 +37,17 @@ export interface Treehouse {
 const LOCAL_POLL_MS = 1_500;
 
 /** Starts receiver, worker, API and what is embedded. @throws {TreehouseError} that names what is missing and the way out. */
-export async function startTreehouse(
+export function startTreehouse(
   config: Config,
   log: Logger,
   signal: AbortSignal,
   options: { readonly localPollMs?: number } = {},
 ): Promise<Treehouse> {
-  const undo: Undo = [];
-  const stop = () => undoAll(undo, log);
-  try {
-    let onGatewayBack = (): void => undefined;
+  return orUndone(log, async (undo) => {
     const ground = await openGround({
       ...{ config, log, signal, undo, isShared: false },
-      beside: (door, engine) =>
-        startParts(config, { log, signal, undo, door, ...engine, onGatewayBack: () => onGatewayBack() }),
+      beside: (input) => startParts(config, input, signal),
     });
-    onGatewayBack = ground.onGatewayBack;
     await endStrays(ground.instance);
     const working = await openWorking(ground);
     let leading: Leading | undefined;
@@ -83,10 +78,7 @@ export async function startTreehouse(
         await working.removePreviews();
       },
       drain: end,
-      stop,
+      stop: () => undoAll(undo, log),
     };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  });
 }

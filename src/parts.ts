@@ -1,42 +1,17 @@
 /** Starts what is embedded, where none is configured: Redis, the registry and the gateway. */
-import type Docker from 'dockerode';
-import type { GatewayJoins } from './adapters/gateway-joins.ts';
 import type { Config } from './config.ts';
-import type { Guard } from './domain/guards.ts';
 import type { OnOutage } from './embedded/keep.ts';
 import { startNginx } from './embedded/nginx.ts';
 import { startRedis } from './embedded/redis.ts';
 import { startRegistry } from './embedded/registry.ts';
 import { gatewayOptions } from './gateway-options.ts';
-import type { Beside } from './ground.ts';
+import type { Beside, BesideInput } from './ground.ts';
 import type { Logger } from './log.ts';
 import { openNginxProxy } from './nginx-proxy.ts';
-import type { Undo } from './undo.ts';
 
-/** @param undo takes what ends each part, in the order in which they started */
-export async function startParts(
-  config: Config,
-  {
-    log,
-    signal,
-    undo,
-    door,
-    onGatewayBack,
-    ...engine
-  }: {
-    readonly log: Logger;
-    readonly signal: AbortSignal;
-    readonly undo: Undo;
-    /** What the gateway asks of visitors, and its key. */
-    readonly door: { readonly key: string; readonly guards: readonly Guard[] };
-    readonly docker: Docker;
-    readonly instance: string;
-    /** Undefined where the gateway is no container. */
-    readonly joins: GatewayJoins | undefined;
-    /** It has forgotten who sleeps, and the links. */
-    onGatewayBack(): void;
-  },
-): Promise<Beside> {
+/** @param signal ends the start */
+export async function startParts(config: Config, input: BesideInput, signal: AbortSignal): Promise<Beside> {
+  const { log, undo, door, onGatewayBack } = input;
   const common = { home: config.home, searchPath: config.path, signal };
   const redis =
     config.redisUrl === undefined
@@ -57,16 +32,9 @@ export async function startParts(
     gateway: nginx.gateway,
   };
 
-  function startGateway(): Promise<{ readonly gateway: Beside['gateway']; stop(): Promise<void> }> {
-    const { gateway, gatewayContainer: container } = config;
-    const { docker, instance, joins } = engine;
-    if (gateway === 'nginx-proxy' && container !== undefined && joins) {
-      return openNginxProxy({
-        ...{ docker, instance, container, joins, log },
-        guards: door.guards,
-        onBack: onGatewayBack,
-      });
-    }
+  async function startGateway(): Promise<{ readonly gateway: Beside['gateway']; stop(): Promise<void> }> {
+    const proxy = await openNginxProxy(config, input);
+    if (proxy) return proxy;
     return startNginx({
       home: config.home,
       ...gatewayOptions(config, log),

@@ -16,8 +16,8 @@ import { metricsRouter } from './metrics/router.ts';
 import { claimLead } from './queue/lead.ts';
 import { answerSweeps, askForSweeps } from './queue/sweeps.ts';
 import { openServing } from './serving.ts';
-import { type Undo, undoAll } from './undo.ts';
-import { holdWalls } from './walls.ts';
+import { orUndone, type Undo, undoAll } from './undo.ts';
+import { holdWalls, WALLS_MS } from './walls.ts';
 import { close, createApp, listen } from './web/server.ts';
 import { openWorking } from './working.ts';
 
@@ -33,8 +33,6 @@ export interface Process {
 const LOCAL_POLL_MS = 5_000;
 /** Between two looks for what another process writes. */
 const WAIT_MS = 500;
-/** What others do to the host's rules is put right this soon. */
-const WALLS_MS = 30_000;
 /** Requests that are open as a server ends. */
 const CLOSE_MS = 10_000;
 
@@ -47,10 +45,7 @@ export function startServing(config: Config, log: Logger, signal: AbortSignal): 
     await openServing(ground, {
       sweep: sweeps.sweep,
       // Whichever worker is free does it.
-      async wake(id) {
-        await ground.store.wantRest(id, false);
-        await ground.hints.hint(id);
-      },
+      wake: ground.wake,
       remote: 'an installation of several processes',
       pagesSocket: gatewayFolder(config).pagesSocket,
       closeMs: CLOSE_MS,
@@ -136,30 +131,21 @@ export function startWalls(config: Config, log: Logger): Promise<Process> {
   });
 }
 
-async function sharedGround(config: Config, log: Logger, signal: AbortSignal, undo: Undo): Promise<Ground> {
-  let onGatewayBack = (): void => undefined;
-  const ground = await openGround({
+function sharedGround(config: Config, log: Logger, signal: AbortSignal, undo: Undo): Promise<Ground> {
+  return openGround({
     ...{ config, log, signal, undo, isShared: true },
-    beside: (door, engine) =>
-      connectParts(config, { log, undo, door, ...engine, onGatewayBack: () => onGatewayBack() }),
+    beside: (input) => connectParts(config, input),
   });
-  onGatewayBack = ground.onGatewayBack;
-  return ground;
 }
 
-async function begun(
+function begun(
   log: Logger,
   begin: (undo: Undo) => Promise<{ drain?(graceMs: number): Promise<void> }>,
 ): Promise<Process> {
-  const undo: Undo = [];
-  const stop = () => undoAll(undo, log);
-  try {
+  return orUndone(log, async (undo) => {
     const { drain = async () => undefined } = await begin(undo);
-    return { drain, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+    return { drain, stop: () => undoAll(undo, log) };
+  });
 }
 
 /** What another process writes, once it is there. */

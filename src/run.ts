@@ -1,11 +1,10 @@
 /** Runs one process of an installation until a signal ends it: the first lets it finish what runs, the second does not. */
 import { once } from 'node:events';
 import type { Config } from './config.ts';
-import { createLogger } from './log.ts';
+import { createLogger, type Logger } from './log.ts';
 import { type Process, startGateway, startServing, startWalls, startWorking } from './processes.ts';
 
-export const KINDS = ['serve', 'worker', 'gateway', 'walls'] as const;
-export type Kind = (typeof KINDS)[number];
+export type Kind = 'serve' | 'worker' | 'gateway' | 'walls';
 
 /** @throws {TreehouseError} that names what is missing and the way out. */
 export async function run(kind: Kind, config: Config): Promise<void> {
@@ -25,12 +24,7 @@ export async function run(kind: Kind, config: Config): Promise<void> {
   await running.stop();
 }
 
-function start(
-  kind: Kind,
-  config: Config,
-  log: Parameters<typeof startServing>[1],
-  signal: AbortSignal,
-): Promise<Process> {
+function start(kind: Kind, config: Config, log: Logger, signal: AbortSignal): Promise<Process> {
   switch (kind) {
     case 'serve':
       return startServing(config, log, signal);

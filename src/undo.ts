@@ -10,3 +10,14 @@ export async function undoAll(undo: Undo, log: Logger): Promise<void> {
     await step().catch((error: unknown) => log.warn({ reason: messageOf(error) }, 'a part did not stop as it should'));
   }
 }
+
+/** Begins something of several parts, and undoes what there is of it where it cannot be begun. */
+export async function orUndone<T>(log: Logger, begin: (undo: Undo) => Promise<T>): Promise<T> {
+  const undo: Undo = [];
+  try {
+    return await begin(undo);
+  } catch (error) {
+    await undoAll(undo, log);
+    throw error;
+  }
+}

@@ -22,6 +22,9 @@ export interface HeldWalls extends Walls {
   stop(): Promise<void>;
 }
 
+/** What others do to the host's rules is put right this soon. */
+export const WALLS_MS = 30_000;
+
 /** @throws `bad-config` where it must be up and the host does not let us. */
 export async function holdWalls({ firewall, mode, log, everyMs, isWatched, told }: WallOptions): Promise<HeldWalls> {
   let state = mode === 'off' ? 'off' : '';

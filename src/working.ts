@@ -19,7 +19,7 @@ import { openMemory } from './secrets/memory.ts';
 import { createSecretSource } from './secrets/source.ts';
 import { openVault } from './secrets/vault.ts';
 import { convergeDeps } from './stages.ts';
-import { holdWalls } from './walls.ts';
+import { holdWalls, WALLS_MS } from './walls.ts';
 
 export interface Working {
   /** Whether the firewall between previews and the host is up. */
@@ -30,14 +30,10 @@ export interface Working {
   begin(): HintWorker;
   /** Begins to do what only one process does, in this one; after `begin`. */
   lead(options: Pick<LeadingInput, 'localPollMs' | 'isAlone'>): Promise<Leading>;
-  /** Takes no new hints, and lets what runs end for this long. */
-  end(graceMs: number): Promise<void>;
-  /** Takes every preview down, one event each; after `end`. */
+  /** Takes every preview down, one event each; after the worker was stopped. */
   removePreviews(): Promise<void>;
 }
 
-/** What others do to the host's rules is put right this soon. */
-const WALLS_MS = 30_000;
 /** Beside builds: what is put to sleep, woken, taken down or only looked at does not wait for one to end. */
 const LIGHT_PLACES = 4;
 
@@ -93,8 +89,7 @@ export async function openWorking(ground: Ground): Promise<Working> {
   }
 
   async function wake(id: PreviewId): Promise<void> {
-    await store.wantRest(id, false);
-    await hints.hint(id);
+    await ground.wake(id);
     worker
       ?.hold(id, (stopping) => admission.during(id, () => wakeNow(deps, id, stopping)))
       .catch((error: unknown) => log.warn({ preview: id, reason: messageOf(error) }, 'it could not be woken at once'));
@@ -105,7 +100,6 @@ export async function openWorking(ground: Ground): Promise<Working> {
     wake,
     begin,
     lead: (options) => startLeading(ground, { ...options, deps, secrets, worker: worker ?? begin(), wake }),
-    end: async (graceMs) => worker?.stop(graceMs),
     async removePreviews() {
       for (const preview of await knownPreviews(engine, store)) {
         const repository = repositories().find((one) => one.name === preview.repository);

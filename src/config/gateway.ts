@@ -23,7 +23,8 @@ export interface GatewaySettings {
 }
 
 const HSTS_MAX = 63_072_000;
-const port = z.coerce.number().int().min(1).max(65535);
+/** TCP. */
+export const port = z.coerce.number().int().min(1).max(65535);
 
 /** Keys of `treehouse.yml`. */
 export const gatewayFields = {

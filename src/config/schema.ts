@@ -9,7 +9,7 @@ import type { ShipTo } from '../domain/shipping.ts';
 import { policyFields, policyRules, refinePolicy, size } from '../policy/settings.ts';
 import { imageRulesSchema, scanSchema } from '../supply/settings.ts';
 import { accessSchema } from './access.ts';
-import { gatewayFields } from './gateway.ts';
+import { gatewayFields, port } from './gateway.ts';
 import { GATEWAYS, gatewayVariables } from './nginx-proxy.ts';
 import { refineSelection, selectionFields, selectionOf } from './selection.ts';
 
@@ -25,8 +25,6 @@ const time = z
 /** Of what may go when it is too much; bytes. */
 const budget = z.union([z.literal('off').transform(() => undefined), size]);
 const GB = 2 ** 30;
-
-const port = z.coerce.number().int().min(1).max(65535);
 
 /** Of previews or builds. */
 const count = z.coerce.number().int().min(1).max(100_000);
