@@ -4,7 +4,6 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { DEFAULT_PREFIX, queueKeys } from './names.ts';
 import type { RedisConnections } from './redis.ts';
-import { release } from './release.ts';
 
 export interface LeadOptions {
   readonly redis: RedisConnections;
@@ -29,6 +28,10 @@ const CLAIM = `
   if leader and leader ~= ARGV[1] then return 0 end
   redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
   return 1`;
+/** KEYS: the key. ARGV: this worker. */
+const RESIGN = `
+  if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+  return 0`;
 
 /** Claims the lead again and again; while it is ours, what `begin` began goes on. */
 export function claimLead(options: LeadOptions): Lead {
@@ -83,7 +86,7 @@ export function claimLead(options: LeadOptions): Lead {
       await changing;
       await end?.();
       end = undefined;
-      await release(connection, key, self).catch(() => undefined);
+      await connection.eval(RESIGN, 1, key, self).catch(() => undefined);
       connection.disconnect();
     },
   };

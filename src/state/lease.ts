@@ -1,7 +1,6 @@
 /** The right to migrate: one process has it, for as long as it lives. */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { release } from '../queue/release.ts';
 
 export interface Lease {
   /** Says of which version the state is now. @returns false where the lease was lost, and nothing was said */
@@ -23,6 +22,11 @@ const RENEW = `
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
   return redis.call('PEXPIRE', KEYS[1], ARGV[2])`;
 
+/** KEYS: lease. ARGV: holder. */
+const RELEASE = `
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  return redis.call('DEL', KEYS[1])`;
+
 /** KEYS: lease, version. ARGV: holder, version, program. */
 const STAMP = `
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
@@ -42,7 +46,7 @@ export async function holdLease(redis: Redis, prefix: string, ms: number): Promi
     stamp: async (to, by) => (await redis.eval(STAMP, 2, migrating, version, holder, to, by)) === 1,
     async release() {
       clearInterval(timer);
-      await release(redis, migrating, holder);
+      await redis.eval(RELEASE, 1, migrating, holder);
     },
   };
 }
