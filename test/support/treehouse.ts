@@ -270,7 +270,10 @@ async function leftovers(id: PreviewId, home: string, registry: string | undefin
 
 async function registryTags(registry: string): Promise<string[]> {
   const ask = async <T>(where: string): Promise<T | undefined> => {
-    const answer = await fetch(`http://${registry}/v2/${where}`);
+    // It is away for a moment whenever it collects its garbage.
+    const answer = await until('the registry answers', () =>
+      fetch(`http://${registry}/v2/${where}`).catch(() => undefined),
+    );
     return answer.ok ? ((await answer.json()) as T) : undefined;
   };
   const paths = (await ask<{ repositories: string[] }>('_catalog'))?.repositories ?? [];
