@@ -32,6 +32,8 @@ export interface BudgetOptions {
   readonly docker: Docker;
   /** Whether its data is on another host. */
   readonly isRemote: boolean;
+  /** Whether other processes of this home use images as well. */
+  readonly isShared: boolean;
   readonly engine: Engine;
   readonly images: ImageStore;
   readonly registry: Registry | undefined;
@@ -69,7 +71,7 @@ export async function openBudgets(options: BudgetOptions): Promise<Budgets> {
     ...(engineData === '' ? [] : [{ path: engineData, name: 'the Docker engine' }]),
   ];
   const paths = folders.map((one) => one.path);
-  const pulled = await pulledImages(home, clock, log);
+  const pulled = pulledImages({ home, clock, log, isShared: options.isShared });
   const watching = pulled.watching(options.engine, options.images);
   const gate = createGate();
   const passing = options.registry && embedded ? gated(gate, watching.engine, options.registry) : undefined;

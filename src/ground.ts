@@ -168,7 +168,7 @@ export async function openGround({ config, log, signal, undo, beside, isShared }
   });
   const builds = path.join(config.home, 'builds');
   const budgets = await openBudgets({
-    ...{ settings: config.disk, home: config.home, builds, instance, docker, git, clock, log },
+    ...{ settings: config.disk, home: config.home, builds, instance, docker, git, clock, log, isShared },
     engine: countedEngine(engine, meter),
     isRemote: remoteEngine(config) !== undefined,
     images: engineImages(docker),

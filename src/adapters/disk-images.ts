@@ -39,7 +39,7 @@ export function imagesOnDisk(
     const { [LABEL.instance]: maker, [LABEL.preview]: owner } = (info.Config?.Labels ?? {}) as Record<string, string>;
     const names = [...new Set([...(info.RepoTags ?? []), ...(info.RepoTags?.length ? [] : (info.RepoDigests ?? []))])];
     const preview = maker === instance ? parsePreviewId(owner ?? '') : undefined;
-    const record = pulled.all().get(id);
+    const record = (await pulled.all()).get(id);
     const isOurs = (one: string) =>
       maker === instance
         ? one.includes('@') || tagOf(one).startsWith(`${owner}.`)
@@ -64,11 +64,12 @@ export function imagesOnDisk(
 
     async look() {
       const filters = JSON.stringify({ label: [`${LABEL.instance}=${instance}`] });
-      const [images, users] = await Promise.all([
+      const [images, users, drawn] = await Promise.all([
         orAway('listing the images', docker.listImages({ filters })),
         imagesInUse(docker),
+        pulled.all(),
       ]);
-      const ids = new Set([...images.map((one) => one.Id), ...pulled.all().keys()]);
+      const ids = new Set([...images.map((one) => one.Id), ...drawn.keys()]);
       const things: DiskThing[] = [];
       // Most are in use, and nothing more is asked of them.
       for (const { Id, RepoTags, Created } of images) {
@@ -81,7 +82,7 @@ export function imagesOnDisk(
         const found = await Promise.all(group.map((id) => orAway('looking at an image', thingOf(id, users))));
         for (const [at, one] of found.entries()) {
           if (one) things.push(one);
-          else pulled.forget(group[at] ?? '');
+          else await pulled.forget(group[at] ?? '');
         }
       }
       for (const id of layers.keys()) if (!ids.has(id)) layers.delete(id);
@@ -98,7 +99,7 @@ export function imagesOnDisk(
           await removeImage(docker, thing.ref);
         });
         if (!removed || (await orGone(docker.getImage(thing.ref).inspect()))) continue;
-        pulled.forget(thing.ref);
+        await pulled.forget(thing.ref);
         gone.push(thing);
       }
       return gone;

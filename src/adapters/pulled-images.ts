@@ -1,69 +1,95 @@
 /** Remembers which images were pulled for previews, and when they were last drawn in: an admin's own are not among them. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import type { Clock, Engine } from '../domain/ports.ts';
 import type { ImageStore } from '../domain/supply.ts';
 import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import { writeWhole } from '../whole-file.ts';
+import { locked } from './file-lock.ts';
 import { createGate, type Gate } from './gate.ts';
 
 const ledger = z.record(z.string(), z.object({ names: z.array(z.string()), used: z.number() }));
-type Ledger = z.infer<typeof ledger>;
+type Ledger = Readonly<z.infer<typeof ledger>>;
+/** What becomes of the ledger; the same one where nothing does. */
+type Change = (before: Ledger) => Ledger;
 
-export interface PulledImages {
-  /** The same ports; what is pulled and looked at through them is remembered. */
-  watching(engine: Engine, images: ImageStore): { readonly engine: Engine; readonly images: ImageStore };
-  /** By id of the image: under which names it was pulled, and when it was last looked at, milliseconds since the epoch. */
-  all(): ReadonlyMap<string, { readonly names: readonly string[]; readonly used: number }>;
-  forget(id: string): void;
-  /** Passed by whoever looks at an image that he is going to use. */
-  readonly gate: Gate;
-  /** Resolves once what is remembered is on disk, or could not be written. */
-  saved(): Promise<void>;
+export interface PulledImagesOptions {
+  readonly home: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Whether other processes of this home write into it as well. */
+  readonly isShared: boolean;
 }
 
-/** In a file of the home, since what Redis forgot would stay on the engine for ever. */
-export async function pulledImages(home: string, clock: Clock, log: Logger): Promise<PulledImages> {
-  const folder = path.join(home, 'disk');
-  const file = path.join(folder, 'pulled-images.json');
-  const known = new Map(Object.entries(await readLedger(file)));
-  const gate = createGate();
-  let saving: Promise<void> = Promise.resolve();
-  let isDue = false;
+export interface PulledImages {
+  /** The same ports; what is pulled and looked at through them is remembered before they answer. */
+  watching(engine: Engine, images: ImageStore): { readonly engine: Engine; readonly images: ImageStore };
+  /** By id of the image: under which names it was pulled, and when it was last looked at, milliseconds since the epoch. */
+  all(): Promise<ReadonlyMap<string, { readonly names: readonly string[]; readonly used: number }>>;
+  forget(id: string): Promise<void>;
+  /** Passed by whoever looks at an image that he is going to use. */
+  readonly gate: Gate;
+}
 
-  /** Once for all that changes meanwhile. */
-  function save(): void {
-    if (isDue) return;
-    isDue = true;
-    saving = saving.then(async () => {
-      isDue = false;
+/** How long one change waits for those of other processes. */
+const LOCK_WITHIN_MS = 10_000;
+
+/** In a file of the home, since what Redis forgot would stay on the engine for ever. */
+export function pulledImages({ home, clock, log, isShared }: PulledImagesOptions): PulledImages {
+  const file = path.join(home, 'disk', 'pulled-images.json');
+  const gate = createGate();
+  let pending: Change[] = [];
+  let saving: Promise<void> = Promise.resolve();
+  let next: Promise<void> | undefined;
+
+  async function apply(): Promise<void> {
+    const changes = pending;
+    pending = [];
+    const before = await readLedger(file);
+    const after = changes.reduce((now, change) => change(now), before);
+    if (after !== before) await writeWhole(file, JSON.stringify(after));
+  }
+
+  /** Resolves once it is on disk, or could not be written; one writing for all that come meanwhile. */
+  function change(one: Change): Promise<void> {
+    pending.push(one);
+    next ??= saving = saving.then(async () => {
+      next = undefined;
       try {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
-        await writeFile(`${file}.new`, JSON.stringify(Object.fromEntries(known)), { mode: 0o600 });
-        await rename(`${file}.new`, file);
+        if (isShared) await locked(`${file}.lock`, AbortSignal.timeout(LOCK_WITHIN_MS), apply);
+        else await apply();
       } catch (error) {
         // What is not remembered stays on the engine, which is the lesser evil.
         log.debug({ reason: messageOf(error) }, 'which images were pulled could not be written down');
       }
     });
+    return next;
   }
 
-  function note(id: string, name?: string): void {
-    const before = known.get(id);
-    if (!before && name === undefined) return;
-    const names = new Set([...(before?.names ?? []), ...(name === undefined ? [] : [name])]);
-    known.set(id, { names: [...names], used: clock.now() });
-    save();
+  /** @param name under which it was pulled just now; without one only what is known already is noted */
+  function note(id: string, name?: string): Promise<void> {
+    const used = clock.now();
+    return change((before) => {
+      const { names = [] } = before[id] ?? {};
+      if (!before[id] && name === undefined) return before;
+      const all = new Set([...names, ...(name === undefined ? [] : [name])]);
+      return { ...before, [id]: { names: [...all], used: Math.max(used, before[id]?.used ?? 0) } };
+    });
   }
 
   return {
     gate,
-    all: () => known,
-    forget(id) {
-      if (known.delete(id)) save();
+    async all() {
+      await saving;
+      return new Map(Object.entries(await readLedger(file)));
     },
-    saved: () => saving,
+    forget: (id) =>
+      change((before) => {
+        const { [id]: gone, ...rest } = before;
+        return gone === undefined ? before : rest;
+      }),
     watching: (engine, images) => ({
       engine: {
         ...engine,
@@ -71,15 +97,16 @@ export async function pulledImages(home: string, clock: Clock, log: Logger): Pro
           const before = await engine.image(reference);
           await engine.pull(reference, onLine, signal);
           const after = await engine.image(reference);
+          if (!after) return;
           // A name that an admin's image had stays the admin's, whatever it names now.
-          if (after && (!before || known.has(before.id))) note(after.id, reference);
+          if (!before || before.id in (await readLedger(file))) await note(after.id, reference);
         },
       },
       images: {
         look: (reference) =>
           gate.pass(async () => {
             const facts = await images.look(reference);
-            if (facts) note(facts.id);
+            if (facts) await note(facts.id);
             return facts;
           }),
       },

@@ -68,7 +68,7 @@ const TAKEN: Outcome = { kind: 'again', cause: 'another worker is at it', afterM
 export function startWorker(options: WorkerOptions): HintWorker {
   const { log, converge } = options;
   const prefix = options.prefix ?? DEFAULT_PREFIX;
-  const lockMs = options.lockMs ?? 5_000;
+  const lockMs = options.lockMs ?? 3_000;
   const connection = options.redis.patient();
   const runs = new Map<PreviewId, Run>();
   const holds = openHolds({ redis: options.redis, prefix, leaseMs: lockMs, now: options.now ?? Date.now });
@@ -104,7 +104,7 @@ export function startWorker(options: WorkerOptions): HintWorker {
     },
   });
 
-  const ticker = tick(options.promoteEveryMs ?? 1_000, async () => {
+  const ticker = tick(options.promoteEveryMs ?? 500, async () => {
     try {
       if (connection.status === 'ready') await promote(connection, prefix, options.hints);
     } catch (error) {

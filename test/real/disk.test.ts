@@ -76,7 +76,7 @@ describe('images', () => {
   let pulled: PulledImages;
   let images: DiskStore;
   beforeAll(async () => {
-    pulled = await pulledImages(path.join(home, 'one'), clock, log);
+    pulled = pulledImages({ home: path.join(home, 'one'), clock, log, isShared: false });
     images = imagesOnDisk(engine, { instance: INSTANCE, pulled, folder, budget: undefined });
   });
 
@@ -156,15 +156,14 @@ describe('the embedded registry, and what is pulled', () => {
 
   it('what was pulled for previews goes when it was unused the longest; what was there before stays', async () => {
     const at = path.join(home, 'two');
-    const pulled = await pulledImages(at, clock, log);
+    const pulled = pulledImages({ home: at, clock, log, isShared: false });
     const { engine: watched, images: looked } = pulled.watching(dockerEngine(engine, INSTANCE), engineImages(engine));
     const [base, own, late] = [await push('base', '1', 2), await push('own', '1', 1), await push('late', '1', 1)];
     // The admin has it already.
     for (const one of [base, late]) await docker('rmi', one);
     for (const one of [base, own, late]) await watched.pull(one, () => undefined, signal);
-    await pulled.saved();
 
-    const again = await pulledImages(at, clock, log);
+    const again = pulledImages({ home: at, clock, log, isShared: false });
     const store = imagesOnDisk(engine, { instance: INSTANCE, pulled: again, folder, budget: undefined });
     const names = async () => (await store.look()).filter((one) => one.preview === undefined).map((one) => one.name);
     expect(new Set(await names())).toEqual(new Set([base, late]));
@@ -186,6 +185,30 @@ describe('the embedded registry, and what is pulled', () => {
     expect(await isThere(old)).toBe(true);
     expect((await clear(store)).map((one) => one.ref)).toContain(old);
     expect(await isThere(old)).toBe(false);
+  });
+
+  it('what several workers pulled is in one ledger: none writes over another’s', async () => {
+    const names = await Promise.all(['first', 'second', 'third'].map((one) => push(one, '1', 1)));
+    const ids = (await docker('image', 'inspect', '--format', '{{.Id}}', ...names)) as [string, string, string];
+    for (const one of names) await docker('rmi', one);
+    let now = 1_000;
+    const workers = names.map(() => {
+      const options = { home: path.join(home, 'shared'), clock: { now: () => now }, log, isShared: true };
+      const pulled = pulledImages(options);
+      return { pulled, ...pulled.watching(dockerEngine(engine, INSTANCE), engineImages(engine)) };
+    });
+    const [one, two] = workers as [(typeof workers)[0], (typeof workers)[0]];
+    await Promise.all(workers.map((worker, at) => worker.engine.pull(names[at] ?? '', () => undefined, signal)));
+    for (const { pulled } of workers) expect(new Set((await pulled.all()).keys())).toEqual(new Set(ids));
+
+    // What one forgot another does not bring back, and what was drawn in last counts for all.
+    now = 2_000;
+    await Promise.all([one.pulled.forget(ids[0]), two.images.look(names[1] ?? '')]);
+    await two.images.look(names[0] ?? '');
+    expect(Object.fromEntries(await one.pulled.all())).toEqual({
+      [ids[1]]: { names: [names[1]], used: 2_000 },
+      [ids[2]]: { names: [names[2]], used: 1_000 },
+    });
   });
 
   it('gives back the tags that no container runs, and then what no tag names; who asks meanwhile waits', async () => {
