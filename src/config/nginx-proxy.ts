@@ -40,9 +40,23 @@ function halves(text: string): readonly [string, string] {
 const WAY_OUT = 'take it out, or gateway: own';
 
 /** What is wrong with the settings of the whole house. */
-export function houseFaults(settings: PreviewSettings & { readonly gateway: GatewayKind }): readonly string[] {
+export function houseFaults(
+  settings: PreviewSettings & {
+    readonly gateway: GatewayKind;
+    readonly tlsCert?: string | undefined;
+    readonly hsts?: number | undefined;
+  },
+): readonly string[] {
   if (settings.gateway !== 'nginx-proxy') return [];
   return [
+    ...(settings.tlsCert === undefined
+      ? []
+      : [
+          `tlsCert (TREEHOUSE_TLS_CERT): nginx-proxy has certificates of its own (gatewayVariables: CERT_NAME); ${WAY_OUT}`,
+        ]),
+    ...(settings.hsts === undefined
+      ? []
+      : [`hsts (TREEHOUSE_HSTS): nginx-proxy is told of it for each preview (gatewayVariables: HSTS); ${WAY_OUT}`]),
     ...idleFaults('idle (TREEHOUSE_IDLE)', settings.idle),
     ...pauseFaults('sleepMode (TREEHOUSE_SLEEP_MODE)', settings.sleepMode),
   ];

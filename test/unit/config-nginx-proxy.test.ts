@@ -56,6 +56,8 @@ describe('gateway: nginx-proxy', () => {
   });
 
   it.each([
+    ['tlsCert: a.pem\ntlsKey: a.key', 'tlsCert (TREEHOUSE_TLS_CERT): nginx-proxy has certificates of its own'],
+    ['trustedProxies: [10.0.0.1]\nhsts: 60', 'hsts (TREEHOUSE_HSTS): nginx-proxy is told of it for each preview'],
     ['repositories: {acme/shop: {access: password}}', 'repositories.acme/shop.access: nginx-proxy asks nobody'],
     ['repositories: {acme/shop: {access: link}}', 'repositories.acme/shop.access: nginx-proxy asks nobody'],
     ['idle: 30m', 'idle (TREEHOUSE_IDLE): nginx-proxy does not tell who visits'],
