@@ -1,5 +1,6 @@
 /** The queue through the deaths of its worker and of its Redis. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { PreviewId } from '../../src/domain/names.ts';
 import { type HintQueue, openHints } from '../../src/queue/hints.ts';
@@ -31,14 +32,14 @@ afterEach(async () => {
   await redis.close();
 });
 
-function worker(converge: Converge): HintWorker {
+function worker(converge: Converge, promoteEveryMs = 50): HintWorker {
   const started = startWorker({
     redis: connections,
     converge,
     hints,
     log,
     concurrency: 2,
-    promoteEveryMs: 50,
+    promoteEveryMs,
     lockMs: 1_500,
   });
   workers.push(started);
@@ -164,6 +165,16 @@ test('a worker stops although Redis is away', async () => {
   await one.stop(0);
   expect(performance.now() - began).toBeLessThan(10_000);
   expect(seen.aborted).toBe(1);
+});
+
+test('nor does one that was just looking for hints for later wait for it', async () => {
+  const one = worker(async () => ({ kind: 'done' }), 1);
+  await hints.hint(A);
+  redis.pause();
+  // In flight by then, and never answered.
+  await delay(50);
+  await redis.kill();
+  await one.stop(0);
 });
 
 /** BullMQ alone, with the names and locks of our queue: it says that it began, and never ends. */
