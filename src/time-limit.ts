@@ -32,3 +32,8 @@ export async function within<T>(ms: number, work: Promise<T>, late: () => Error)
   });
   return Promise.race([work, over]).finally(() => clearTimeout(timer));
 }
+
+/** Resolves once `work` has ended, however it did, or `ms` are over. */
+export async function settledWithin(ms: number, work: Promise<unknown>): Promise<void> {
+  await within(ms, work, () => new Error('late')).catch(() => undefined);
+}

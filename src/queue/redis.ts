@@ -22,7 +22,7 @@ export function redisConnections(url: string, log: Logger): RedisConnections {
 
   function connect(options: RedisOptions): Redis {
     const connection = new Redis(url, {
-      retryStrategy: (times) => Math.min(50 * times, 1_000),
+      retryStrategy: pauseMs,
       connectTimeout: 5_000,
       ...options,
       replyMapping: 'legacy',
@@ -41,9 +41,28 @@ export function redisConnections(url: string, log: Logger): RedisConnections {
 
   return {
     quick: () => connect({ enableOfflineQueue: false, maxRetriesPerRequest: 1, commandTimeout: COMMAND_MS }),
-    patient: () => connect({ maxRetriesPerRequest: null }),
+    patient: () => {
+      let isOver = false;
+      const connection = connect({
+        maxRetriesPerRequest: null,
+        retryStrategy: (times) => (isOver ? null : pauseMs(times)),
+      });
+      const hangUp = connection.disconnect.bind(connection);
+      connection.disconnect = (reconnect) => {
+        isOver = !reconnect;
+        // Between two tries ioredis would forget what still waits for an answer: so the next one is the last, and refuses it.
+        if (isOver && connection.status === 'reconnecting') connection.once('connect', () => hangUp());
+        else hangUp(reconnect);
+      };
+      return connection;
+    },
     ready: whenReady,
   };
+}
+
+/** @param times how often it was tried */
+function pauseMs(times: number): number {
+  return Math.min(50 * times, 1_000);
 }
 
 async function whenReady(connection: Redis): Promise<void> {

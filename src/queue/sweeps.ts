@@ -2,6 +2,7 @@
 import { QueueEvents, Worker } from 'bullmq';
 import type { Sweep, SweepReport } from '../domain/sweep.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { settledWithin } from '../time-limit.ts';
 import { DEFAULT_PREFIX } from './names.ts';
 import { openQueue } from './open-queue.ts';
 import type { RedisConnections } from './redis.ts';
@@ -19,6 +20,7 @@ interface SweepJob {
 const SWEEPS = 'sweeps';
 /** Many remotes, one after the other. */
 const SWEEP_MS = 300_000;
+const CLOSE_MS = 3_000;
 const KEPT = { age: 60, count: 20 };
 
 /** @throws transient `queue-away` where no process that leads answers */
@@ -47,7 +49,8 @@ export function askForSweeps(options: SweepsOptions): { readonly sweep: Sweep; c
     async close() {
       // It reads without end.
       listening.disconnect();
-      await events?.close();
+      // BullMQ waits for the end of a connection that was already lost.
+      if (events) await settledWithin(CLOSE_MS, events.close());
       await close();
     },
   };

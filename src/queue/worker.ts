@@ -5,6 +5,7 @@ import { type PreviewId, parsePreviewId } from '../domain/names.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Hints } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { settledWithin } from '../time-limit.ts';
 import { type HintJob, onHinted, type QueueOptions } from './hints.ts';
 import { type HeldPreview, openHolds } from './holds.ts';
 import { promote, settle } from './later.ts';
@@ -212,12 +213,11 @@ export function startWorker(options: WorkerOptions): HintWorker {
     await Promise.race([closed, allConverged()]);
     clearTimeout(grace);
     // BullMQ waits for ever for the end of a connection that was already lost.
-    await settledWithin(closed, CLOSE_MS);
+    await settledWithin(CLOSE_MS, closed);
     unsubscribe();
     connection.disconnect();
     holds.close();
-    // What was asked of a Redis that went away is not even refused by a connection that ends while it waits for it.
-    await settledWithin(ticker.idle, CLOSE_MS);
+    await ticker.idle;
   }
 
   return {
@@ -251,15 +251,6 @@ function newRun(id: PreviewId, jobId: string | undefined): Run {
     converged: deferred(),
     ended: deferred(),
   };
-}
-
-async function settledWithin(work: Promise<unknown>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
 }
 
 function deferred(): Deferred {

@@ -2,9 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openStore } from '../../src/adapters/redis-store.ts';
 import type { PreviewId } from '../../src/domain/names.ts';
+import { followAll } from '../../src/metrics/follow.ts';
 import { type HintQueue, openHints } from '../../src/queue/hints.ts';
 import { type RedisConnections, redisConnections } from '../../src/queue/redis.ts';
+import { answerSweeps, askForSweeps } from '../../src/queue/sweeps.ts';
 import { type Converge, type HintWorker, startWorker } from '../../src/queue/worker.ts';
 import { keptLog } from '../support/log.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -175,6 +178,25 @@ test('nor does one that was just looking for hints for later wait for it', async
   await delay(50);
   await redis.kill();
   await one.stop(0);
+});
+
+test('whoever reads without end, or waits to be asked for sweeps, ends although Redis is away', async () => {
+  const store = openStore({ redis: connections, clock: { now: Date.now }, log });
+  const unfollow = followAll(
+    (how) => store.follow(how),
+    () => undefined,
+    log,
+  );
+  const sweeps = { redis: connections, prefix: 'treehouse' };
+  const none = async () => ({ removed: [], drifted: [], waiting: [] }) as never;
+  const unanswer = answerSweeps(sweeps, none);
+  const asking = askForSweeps(sweeps);
+  await asking.sweep({ dryRun: true });
+  await redis.kill();
+  // Each is between two tries by then.
+  await delay(500);
+  await Promise.all([unfollow(), unanswer(), asking.close()]);
+  await store.close();
 });
 
 /** BullMQ alone, with the names and locks of our queue: it says that it began, and never ends. */
