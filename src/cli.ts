@@ -71,6 +71,7 @@ program
         write: (text) => void process.stdout.write(text),
       },
     });
+    leave();
   });
 
 for (const [kind, what] of [
@@ -85,6 +86,7 @@ for (const [kind, what] of [
     .action(async () => {
       const { run } = await import('./run.ts');
       await run(kind, readConfig({ env, cwd, file: program.opts<{ config?: string }>().config }));
+      leave();
     });
 }
 
@@ -277,6 +279,11 @@ async function printLog(api: Client, id: string, options: { follow: boolean; jso
 /** Whether there is a screen: on Linux a display says so. */
 function isDesktop(): boolean {
   return process.platform !== 'linux' || Boolean(env.DISPLAY || env.WAYLAND_DISPLAY);
+}
+
+/** All was ended; what BullMQ still wants of a Redis that is away keeps no process here. */
+function leave(): never {
+  process.exit();
 }
 
 /** The desktop knows which browser; where it does not, the printed address is enough. */

@@ -42,15 +42,17 @@ CMD ["httpd", "-f", "-p", "8000", "-h", "/www"]
 let folder: string;
 let repo: TestRepo;
 let house: Installation;
+let serve: Running;
 let workers: Running[];
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'treehouse-repo-'));
   repo = await makeRepo(folder, { 'README.md': 'nothing to preview\n' });
   house = await startInstallation({ [repository]: repo.remote });
-  const [, , ...two] = await Promise.all(
+  const [, serving, ...two] = await Promise.all(
     (['gateway', 'serve', 'worker', 'worker'] as const).map((kind) => house.start(kind)),
   );
+  if (serving) serve = serving;
   workers = two;
 });
 afterAll(async () => {
@@ -98,6 +100,14 @@ it('and when their branches are gone, so is all of it', async () => {
       expect(left, `${what} of ${id}`).toEqual([]);
     }
   }
+});
+
+it('each of them ends when it is told to, although Redis is away', async () => {
+  await house.killRedis();
+  await until('that is seen', async () =>
+    workers.every((one) => one.lines.some((line) => line.includes('redis is away'))),
+  );
+  expect(await Promise.all([serve, ...workers].map((one) => one.end()))).toEqual([0, 0, 0]);
 });
 
 async function containers(id: PreviewId): Promise<readonly string[]> {

@@ -41,6 +41,8 @@ export interface Installation {
   visit(label: string, where?: string): Promise<Answer>;
   /** Process ids of those that work on the preview. */
   workersAt(id: PreviewId): Promise<readonly number[]>;
+  /** By `kill -9`, for good. */
+  killRedis(): Promise<void>;
   /** Ends all that was started. */
   stop(): Promise<void>;
 }
@@ -124,6 +126,7 @@ export async function startInstallation(
       const said = await asking.hget(queueKeys('treehouse').holders, id);
       return said === null ? [] : [Number(said.split('/')[1])];
     },
+    killRedis: () => redis.kill(),
     async stop() {
       over.abort();
       await following;
