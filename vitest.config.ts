@@ -5,6 +5,8 @@ const oxc = { jsx: { development: false } } as const;
 
 export default defineConfig({
   test: {
+    // A run after the first reads what is unchanged as it was compiled.
+    experimental: { fsModuleCache: true },
     projects: [
       // Pure, so one process may run many files: half the time.
       // The limits are for what hangs: how long it takes is no question of correctness.
