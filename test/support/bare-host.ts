@@ -24,7 +24,7 @@ export interface BareHost {
 }
 
 export async function bareHost(): Promise<BareHost> {
-  // Not in /tmp, which the unit has to itself.
+  // In the checkout, which the unit sees whatever it has to itself.
   await mkdir(path.join(project, 'test-output'), { recursive: true });
   const folder = await mkdtemp(path.join(project, 'test-output', 'host-'));
   const args = ['--mount', '--propagation', 'private', path.join(tools, 'host'), folder, 'sleep', 'infinity'];
@@ -52,7 +52,8 @@ export async function bareHost(): Promise<BareHost> {
         env,
         maxBuffer: 16 * 1024 * 1024,
       });
-      running.child.stdin?.end(input);
+      // Lines that read nothing may have ended before.
+      running.child.stdin?.on('error', () => undefined).end(input);
       try {
         return (await running).stdout;
       } catch (error) {
