@@ -13,6 +13,8 @@ import { messageOf } from '../errors.ts';
 const GROUP = 'docker/buildkit';
 /** Microseconds; the kernel's usual one. */
 const PERIOD = 100_000;
+/** The kernel rounds memory down to pages, of 4 to 64 kB: what is not whole would never be found as it was written. */
+const PAGE = 65_536;
 
 /** The same builder; before each build the limits are made to be there. `onFault` is told, once each, why they cannot be. */
 export function boundedBuilder(
@@ -81,7 +83,7 @@ async function boundUnified(mount: string, { memory, cpus, pids }: BuildLimits):
   const folder = path.join(mount, GROUP);
   await mkdir(folder, { recursive: true });
   for (const above of [mount, path.dirname(folder)]) await put(above, 'cgroup.subtree_control', '+memory +cpu +pids');
-  await put(folder, 'memory.max', String(memory));
+  await put(folder, 'memory.max', wholePages(memory));
   await put(folder, 'memory.swap.max', '0');
   await put(folder, 'cpu.max', `${Math.round(cpus * PERIOD)} ${PERIOD}`);
   await put(folder, 'pids.max', String(pids));
@@ -92,7 +94,7 @@ async function boundByController(mount: string, { memory, cpus, pids }: BuildLim
   const folders = ['memory', 'cpu', 'pids'].map((controller) => path.join(mount, controller, GROUP));
   await Promise.all(folders.map((folder) => mkdir(folder, { recursive: true })));
   const [ofMemory = '', ofCpu = '', ofPids = ''] = folders;
-  const bytes = String(memory);
+  const bytes = wholePages(memory);
   const both = ['memory.limit_in_bytes', 'memory.memsw.limit_in_bytes'];
   // Neither may pass the other, so that the order depends on whether they grow; some kernels count no swap.
   await put(ofMemory, both[0] ?? '', bytes).catch(() => undefined);
@@ -101,6 +103,10 @@ async function boundByController(mount: string, { memory, cpus, pids }: BuildLim
   await put(ofCpu, 'cpu.cfs_period_us', String(PERIOD));
   await put(ofCpu, 'cpu.cfs_quota_us', String(Math.round(cpus * PERIOD)));
   await put(ofPids, 'pids.max', String(pids));
+}
+
+function wholePages(bytes: number): string {
+  return String(bytes - (bytes % PAGE));
 }
 
 async function put(folder: string, name: string, value: string): Promise<void> {
