@@ -33,13 +33,17 @@ export function imagesOnDisk(
   }
 
   /** Undefined where it is gone. */
-  async function thingOf(id: string, users: ReadonlySet<string>): Promise<DiskThing | undefined> {
+  async function thingOf(
+    id: string,
+    users: ReadonlySet<string>,
+    drawn: Awaited<ReturnType<PulledImages['all']>>,
+  ): Promise<DiskThing | undefined> {
     const info = await orGone(docker.getImage(id).inspect());
     if (!info) return undefined;
     const { [LABEL.instance]: maker, [LABEL.preview]: owner } = (info.Config?.Labels ?? {}) as Record<string, string>;
     const names = [...new Set([...(info.RepoTags ?? []), ...(info.RepoTags?.length ? [] : (info.RepoDigests ?? []))])];
     const preview = maker === instance ? parsePreviewId(owner ?? '') : undefined;
-    const record = (await pulled.all()).get(id);
+    const record = drawn.get(id);
     const isOurs = (one: string) =>
       maker === instance
         ? one.includes('@') || tagOf(one).startsWith(`${owner}.`)
@@ -79,11 +83,9 @@ export function imagesOnDisk(
       }
       const known = new Set(things.map((one) => one.ref));
       for (const group of groupsOf([...ids].filter((id) => !known.has(id)))) {
-        const found = await Promise.all(group.map((id) => orAway('looking at an image', thingOf(id, users))));
-        for (const [at, one] of found.entries()) {
-          if (one) things.push(one);
-          else await pulled.forget(group[at] ?? '');
-        }
+        const found = await Promise.all(group.map((id) => orAway('looking at an image', thingOf(id, users, drawn))));
+        things.push(...found.filter((one) => one !== undefined));
+        await Promise.all(group.filter((_, at) => !found[at]).map((id) => pulled.forget(id)));
       }
       for (const id of layers.keys()) if (!ids.has(id)) layers.delete(id);
       return things;
@@ -94,7 +96,7 @@ export function imagesOnDisk(
       for (const thing of things) {
         signal.throwIfAborted();
         const removed = await pulled.gate.ifFree(async () => {
-          const now = await thingOf(thing.ref, await imagesInUse(docker));
+          const now = await thingOf(thing.ref, await imagesInUse(docker), await pulled.all());
           if (!now || now.kept !== undefined || now.lastUsed >= unusedSince) return;
           await removeImage(docker, thing.ref);
         });

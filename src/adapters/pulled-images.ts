@@ -24,7 +24,7 @@ export interface PulledImagesOptions {
 }
 
 export interface PulledImages {
-  /** The same ports; what is pulled and looked at through them is remembered before they answer. */
+  /** The same ports; what is pulled and looked at through them is remembered, before another process may remove it. */
   watching(engine: Engine, images: ImageStore): { readonly engine: Engine; readonly images: ImageStore };
   /** By id of the image: under which names it was pulled, and when it was last looked at, milliseconds since the epoch. */
   all(): Promise<ReadonlyMap<string, { readonly names: readonly string[]; readonly used: number }>>;
@@ -106,7 +106,9 @@ export function pulledImages({ home, clock, log, isShared }: PulledImagesOptions
         look: (reference) =>
           gate.pass(async () => {
             const facts = await images.look(reference);
-            if (facts) await note(facts.id);
+            const noted = facts && note(facts.id);
+            // Who removes images here waits for it by himself.
+            if (isShared) await noted;
             return facts;
           }),
       },
