@@ -5,11 +5,14 @@ import { mkdirSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import Dockerode from 'dockerode';
 import { command, linesOf } from './commands.ts';
 
 export interface PrivateEngine {
   /** As DOCKER_HOST. */
   readonly host: string;
+  /** Its API, for what is asked several times a second: a program for each answer would take the processors from what is tested. */
+  readonly api: Dockerode;
   /** The lines that `docker` prints. */
   docker(...args: readonly string[]): Promise<string[]>;
   kill(): Promise<void>;
@@ -58,5 +61,12 @@ export async function startEngine(folders: { readonly data: string; readonly run
   }
 
   await start();
-  return { host, docker, start, kill: () => end('SIGKILL'), stop: () => end('SIGTERM') };
+  return {
+    host,
+    api: new Dockerode({ socketPath: socket }),
+    docker,
+    start,
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
+  };
 }

@@ -7,6 +7,9 @@ import type { Page, Place, Seen, Thing } from './compare.ts';
 import type { PrivateEngine } from './engine.ts';
 import type { House } from './house.ts';
 
+/** Whatever belongs to a preview bears it, with the preview's id. */
+const LABEL = 'treehouse.preview';
+
 export async function lookAt(house: House, engine: PrivateEngine, places: readonly Place[]): Promise<Seen> {
   const pages = await Promise.all(places.map(async ({ id }) => [id, await visit(house, id)] as const));
   // After the visits: what they wake or start is seen too.
@@ -14,22 +17,22 @@ export async function lookAt(house: House, engine: PrivateEngine, places: readon
 }
 
 /** Everything that is there for any preview. */
-async function thingsOf(house: House, engine: PrivateEngine): Promise<readonly Thing[]> {
-  const labelled = async (what: Thing['what'], ...list: readonly string[]): Promise<Thing[]> => {
-    const name = what === 'container' ? '{{.Names}}' : '{{.Name}}';
-    const format = `{{.Label "treehouse.preview"}} ${name}`;
-    return thingsIn(what, await engine.docker(...list, '--filter', 'label=treehouse.preview', '--format', format));
-  };
+async function thingsOf(house: House, { api }: PrivateEngine): Promise<readonly Thing[]> {
+  const filters = { label: [LABEL] };
   const routes = readFile(path.join(house.home, 'nginx', 'routes.txt'), 'utf8').catch(() => '');
   const all = await Promise.all([
-    labelled('container', 'ps', '-a'),
-    labelled('network', 'network', 'ls'),
-    labelled('volume', 'volume', 'ls'),
-    routes.then((text) => thingsIn('route', linesOf(text))),
+    api
+      .listContainers({ all: true, filters })
+      .then((found) => found.map((one) => labelled('container', one.Names[0]?.slice(1) ?? one.Id, one.Labels))),
+    api.listNetworks({ filters }).then((found) => found.map((one) => labelled('network', one.Name, one.Labels))),
+    api
+      .listVolumes({ filters: JSON.stringify(filters) })
+      .then(({ Volumes }) => (Volumes ?? []).map((one) => labelled('volume', one.Name, one.Labels))),
+    routes.then(routesIn),
     tagsOf(house).then((tags) => tags.map((name): Thing => ({ what: 'tag', id: idOfTag(name), name }))),
-    engine
-      .docker('images', '--format', '{{.Repository}}:{{.Tag}}')
-      .then((names) => names.filter((one) => one.includes('/acme/')))
+    api
+      .listImages()
+      .then((found) => found.flatMap((one) => one.RepoTags ?? []).filter((one) => one.includes('/acme/')))
       .then((names) => names.map((name): Thing => ({ what: 'image', id: idOfTag(name), name }))),
     checkouts(path.join(house.home, 'builds')).then((names) =>
       names.map((name): Thing => ({ what: 'checkout', id: path.dirname(name), name })),
@@ -38,11 +41,15 @@ async function thingsOf(house: House, engine: PrivateEngine): Promise<readonly T
   return all.flat();
 }
 
+function labelled(what: Thing['what'], name: string, labels: Readonly<Record<string, string>> | undefined): Thing {
+  return { what, id: labels?.[LABEL] ?? '', name };
+}
+
 /** Of lines that begin with a preview's id and a name. */
-function thingsIn(what: Thing['what'], lines: readonly string[]): Thing[] {
-  return lines.map((line) => {
+function routesIn(text: string): Thing[] {
+  return linesOf(text).map((line) => {
     const [id = '', name = ''] = line.split(' ');
-    return { what, id, name };
+    return { what: 'route', id, name };
   });
 }
 
