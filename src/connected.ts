@@ -35,8 +35,11 @@ export function gatewayFolder({ home }: Pick<Config, 'home'>): GatewayFolder {
   };
 }
 
-/** @throws {TreehouseError} `bad-config` where it is not said where Redis and the registry are. */
-export async function connectParts(config: Config, input: BesideInput): Promise<Beside> {
+/**
+ * @param converges whether this process puts the gateway into the networks of previews, where it is a container; else others do
+ * @throws {TreehouseError} `bad-config` where it is not said where Redis and the registry are.
+ */
+export async function connectParts(config: Config, input: BesideInput, converges: boolean): Promise<Beside> {
   const { log, undo, door, docker, instance, joins, onGatewayBack } = input;
   const { redisUrl, registry } = config;
   if (redisUrl === undefined || registry === undefined) {
@@ -56,19 +59,26 @@ export async function connectParts(config: Config, input: BesideInput): Promise<
     }
     const { folder, controlSocket, keyFile } = gatewayFolder(config);
     const files = { controlSocket, lockFile: path.join(config.home, 'locks', 'gateway'), ...gatewayFiles(folder) };
-    const gateway = joins ? new JoinedGateway({ ...files, docker, instance, joins }) : new NginxGateway(files);
+    const gateway =
+      joins && converges ? new JoinedGateway({ ...files, docker, instance, joins }) : new NginxGateway(files);
     await writeWhole(keyFile, `${door.key}\n`);
     // Its file is written in any case: without it the gateway does not start.
     await gateway.setGuards(door.guards).catch(() => undefined);
     const watching = watchGateway(gateway, {
       onBorn() {
         onGatewayBack();
-        if (gateway instanceof JoinedGateway) void gateway.joinAgain().catch(notJoined);
+        void letIn().catch(notJoined);
       },
       onAway: () => log.warn('the gateway does not answer; treehouse gateway runs it'),
     });
     undo.push(watching);
     return { gateway, probe: gatewayProbe(gateway) };
+
+    async function letIn(): Promise<void> {
+      if (gateway instanceof JoinedGateway) await gateway.joinAgain();
+      else if (joins) return;
+      await gateway.told();
+    }
   }
 
   function notJoined(error: unknown): void {

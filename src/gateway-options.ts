@@ -5,12 +5,24 @@ import type { Logger } from './log.ts';
 
 type Given = Pick<
   Config,
-  'gatewayHost' | 'gatewayPort' | 'domain' | 'adminHost' | 'tls' | 'hsts' | 'publicPort' | 'trustedProxies'
+  | 'gatewayHost'
+  | 'gatewayPort'
+  | 'domain'
+  | 'adminHost'
+  | 'tls'
+  | 'hsts'
+  | 'publicPort'
+  | 'trustedProxies'
+  | 'hasEntrance'
 >;
 
 export function gatewayOptions(config: Given, log: Logger): Omit<NginxOptions, 'home' | 'pages'> {
-  const { gatewayHost: host, gatewayPort: port, domain, adminHost, tls, hsts, publicPort, trustedProxies } = config;
-  return { host, port, domain, adminHost, tls, hsts, publicPort, trustedProxies, onCertificate: saidCertificate(log) };
+  const { gatewayHost: host, gatewayPort: port, domain, adminHost, tls, hsts, publicPort } = config;
+  const { trustedProxies, hasEntrance } = config;
+  return {
+    ...{ host, port, domain, adminHost, tls, hsts, publicPort, trustedProxies, hasEntrance },
+    onCertificate: saidCertificate(log),
+  };
 }
 
 /** Says in the log what becomes of the certificate. */

@@ -39,7 +39,7 @@ const CLOSE_MS = 10_000;
 /** Webhooks, API, dashboard, and what the gateway asks for. @throws {TreehouseError} that names what is missing and the way out. */
 export function startServing(config: Config, log: Logger, signal: AbortSignal): Promise<Process> {
   return begun(log, async (undo) => {
-    const ground = await sharedGround(config, log, signal, undo);
+    const ground = await sharedGround(config, log, signal, undo, { converges: false });
     const sweeps = askForSweeps({ redis: ground.connections });
     undo.push(() => sweeps.close());
     await openServing(ground, {
@@ -57,7 +57,7 @@ export function startServing(config: Config, log: Logger, signal: AbortSignal): 
 /** Converges previews, beside any number of others; one of them leads. @throws as above. */
 export function startWorking(config: Config, log: Logger, signal: AbortSignal): Promise<Process> {
   return begun(log, async (undo) => {
-    const ground = await sharedGround(config, log, signal, undo);
+    const ground = await sharedGround(config, log, signal, undo, { converges: true });
     const working = await openWorking(ground);
     const app = createApp({ routers: [metricsRouter(ground.meter, ground.authenticate)], ready: ground.away, log });
     const server = await listen(app, config.host, config.port);
@@ -93,14 +93,15 @@ export function startGateway(config: Config, log: Logger, signal: AbortSignal): 
     await written(guardsFile, log, signal);
     const nginx = await startNginx({
       ...gatewayOptions(config, log),
-      ...{ home: config.home, pages: `unix:${pagesSocket}`, key, guards: 'written', signal },
+      ...{ home: config.home, pages: `unix:${pagesSocket}`, key, guards: 'written', isToldByOthers: true, signal },
       onOutage: {
         away: (reason) => log.warn({ reason }, 'nginx ended and is started again'),
         back: () => log.info('nginx is back'),
       },
     });
     undo.push(() => nginx.stop());
-    log.info({ host: config.gatewayHost, port: config.gatewayPort }, 'the gateway serves previews');
+    const at = config.hasEntrance ? { entrance: folder } : { host: config.gatewayHost, port: config.gatewayPort };
+    log.info(at, 'the gateway serves previews');
     return {};
   });
 }
@@ -131,10 +132,16 @@ export function startWalls(config: Config, log: Logger): Promise<Process> {
   });
 }
 
-function sharedGround(config: Config, log: Logger, signal: AbortSignal, undo: Undo): Promise<Ground> {
+function sharedGround(
+  config: Config,
+  log: Logger,
+  signal: AbortSignal,
+  undo: Undo,
+  { converges }: { readonly converges: boolean },
+): Promise<Ground> {
   return openGround({
     ...{ config, log, signal, undo, isShared: true },
-    beside: (input) => connectParts(config, input),
+    beside: (input) => connectParts(config, input, converges),
   });
 }
 

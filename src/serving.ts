@@ -19,7 +19,8 @@ import { urlsOf } from './stages.ts';
 import { FULL_VERSION, VERSION } from './version.ts';
 import { doorRouter } from './web/door.ts';
 import { gatewayPageRouter, hostPageRouter } from './web/gateway-page.ts';
-import { close, createApp, listen, listenAt } from './web/server.ts';
+import { close, createApp, listen } from './web/server.ts';
+import { listenAt } from './web/socket.ts';
 import { serveUpgrades } from './web/upgrades.ts';
 import { webhookRouter } from './webhook/receive.ts';
 
@@ -122,8 +123,8 @@ export async function openServing(ground: Ground, input: ServingInput): Promise<
   if (input.pagesSocket !== undefined) {
     const behind = createApp({ ...parts, trustedProxies: 'gateway' });
     const pages = await listenAt(behind, input.pagesSocket);
-    serveUpgrades(pages, behind);
-    undo.push(() => close(pages, closeMs));
+    serveUpgrades(pages.server, behind);
+    undo.push(() => pages.close(closeMs));
   }
   if (config.gateway === 'nginx-proxy') {
     const front = createApp({

@@ -42,6 +42,16 @@ export class NginxGateway implements Gateway, Doorkeeper {
     return this.#ask('GET', '/born', 'asking the gateway since when it runs');
   }
 
+  /** It is in the networks of all previews: who waited for that is let in. */
+  async told(): Promise<void> {
+    await this.#ask('PUT', '/told', 'letting visitors in');
+  }
+
+  /** From now on each connection ends with its next answer. */
+  async leave(): Promise<void> {
+    await this.#ask('PUT', '/leaving', 'ending connections');
+  }
+
   /** Whether something accepts a connection there, as the gateway sees it. */
   async listens(upstream: string): Promise<boolean> {
     const path = `/listens?upstream=${encodeURIComponent(upstream)}`;

@@ -20,6 +20,8 @@ export interface GatewaySettings {
   readonly publicPort: number | undefined;
   /** Addresses and networks of the proxies before the gateway. */
   readonly trustedProxies: readonly string[];
+  /** Whether the gateway listens on sockets in the home, to which an entrance passes connections, and on no port. */
+  readonly hasEntrance: boolean;
 }
 
 const HSTS_MAX = 63_072_000;
@@ -38,6 +40,7 @@ export const gatewayFields = {
     (value) => (typeof value === 'string' ? value.split(/[\s,]+/).filter((one) => one !== '') : value),
     z.array(z.string().refine(isNetwork, { error: ({ input }) => networkFault(String(input)) })).default([]),
   ),
+  entrance: z.union([z.boolean(), z.stringbool()], 'it is true or false').default(false),
 };
 
 /** As they are read. */
@@ -49,6 +52,7 @@ export interface GatewayKeys {
   readonly hsts?: number | undefined;
   readonly publicPort?: number | undefined;
   readonly trustedProxies: readonly string[];
+  readonly entrance: boolean;
 }
 
 /** What is wrong with them together, each with the way out. The files themselves are the gateway's to read. */
@@ -76,12 +80,12 @@ export function gatewayFaults(keys: GatewayKeys): readonly string[] {
 
 /** @param cwd where the paths begin */
 export function gatewaySettings(keys: GatewayKeys, cwd: string): GatewaySettings {
-  const { tlsCert, tlsKey, tlsPort, hsts, publicPort, trustedProxies } = keys;
+  const { tlsCert, tlsKey, tlsPort, hsts, publicPort, trustedProxies, entrance: hasEntrance } = keys;
   const tls =
     tlsCert === undefined || tlsKey === undefined
       ? undefined
       : Object.freeze({ cert: path.resolve(cwd, tlsCert), key: path.resolve(cwd, tlsKey), port: tlsPort });
-  return { tls, hsts, publicPort, trustedProxies: Object.freeze([...trustedProxies]) };
+  return { tls, hsts, publicPort, hasEntrance, trustedProxies: Object.freeze([...trustedProxies]) };
 }
 
 /** An address, or one with the number of its leading bits. */

@@ -225,6 +225,7 @@ export const VARIABLES: Readonly<Record<string, keyof z.infer<typeof fileSchema>
   TREEHOUSE_HSTS: 'hsts',
   TREEHOUSE_PUBLIC_PORT: 'publicPort',
   TREEHOUSE_TRUSTED_PROXIES: 'trustedProxies',
+  TREEHOUSE_ENTRANCE: 'entrance',
   TREEHOUSE_GATEWAY: 'gateway',
   TREEHOUSE_GATEWAY_CONTAINER: 'gatewayContainer',
   TREEHOUSE_GATEWAY_VARIABLES: 'gatewayVariables',

@@ -27,6 +27,8 @@ export interface NginxSettings {
   readonly hsts?: number | undefined;
   /** Addresses and networks whose word counts of where a client is and how it came. */
   readonly trustedProxies?: readonly string[];
+  /** Others join it to the networks of previews, so it lets visitors wait until they said so; default false. */
+  readonly isToldByOthers?: boolean;
 }
 
 /** What one run of nginx is made of, beside its settings. */
@@ -40,6 +42,8 @@ export interface Frame {
   readonly control: string;
   readonly host: string;
   readonly port: number;
+  /** The folder of the sockets that it listens on in place of ports, where an entrance is before it. */
+  readonly entrance: string | undefined;
   readonly tls: FrameTls | undefined;
 }
 
@@ -113,14 +117,21 @@ export function nginxArguments(folder: string): readonly string[] {
 }
 
 async function render(frame: Frame, settings: NginxSettings): Promise<{ files: Files; revision: string }> {
-  const log = settings.accessLog ? quoted(join(frame.folder, 'access.log')) : 'off';
+  const log = settings.accessLog ? `${quoted(join(frame.folder, 'access.log'))} client` : 'off';
   const values = new Map([
     ['load_modules', frame.modules.map((file) => `load_module ${quoted(file)};`).join('\n')],
     ['user', await userLine()],
     ['pid_file', quoted(join(frame.folder, 'nginx.pid'))],
     ['error_log', quoted(join(frame.folder, 'error.log'))],
     ['access_log', log],
-    ['listen', quoted(addressOf(frame.host, frame.port))],
+    [
+      'listen',
+      quoted(
+        frame.entrance === undefined ? addressOf(frame.host, frame.port) : `unix:${entranceFiles(frame.entrance).http}`,
+      ),
+    ],
+    // An entrance tells whose connection it passes on.
+    ['how', frame.entrance === undefined ? 'so_keepalive=60s::' : 'proxy_protocol'],
     ...tlsValues(frame, settings),
     ['control', quoted(`unix:${frame.control}`)],
     ['pages', quoted(pagesAddress(settings.pages))],
@@ -156,6 +167,7 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     `pages_port = ${pages.slice(at + 1) || 'nil'}`,
     `key = '${keyText(settings.key)}'`,
     ...(settings.adminHost === undefined ? [] : [`admin = '${domainName(settings.adminHost)}'`]),
+    ...(settings.isToldByOthers ? ['told_by_others = true'] : []),
     ...(frame.tls ? [`https_port = '${portText(settings.publicPort ?? frame.tls.port)}'`] : []),
   ];
   files.set(join(LUA, 'settings.lua'), `return { ${lines.join(', ')} }\n`);
@@ -163,19 +175,30 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
 }
 
 /** What depends on TLS and on proxies before the gateway. */
-function tlsValues({ host, tls }: Frame, settings: NginxSettings): readonly (readonly [string, string])[] {
+function tlsValues({ host, entrance, tls }: Frame, settings: NginxSettings): readonly (readonly [string, string])[] {
   const { hsts, trustedProxies = [] } = settings;
   const proxies = trustedProxies.map(networkText);
   return [
     ['tls', tls ? `include ${TLS_FILE};` : ''],
-    ['listen_tls', tls ? quoted(addressOf(host, tls.port)) : ''],
+    [
+      'listen_tls',
+      tls ? quoted(entrance === undefined ? addressOf(host, tls.port) : `unix:${entranceFiles(entrance).https}`) : '',
+    ],
     ['pair', tls ? quoted(tls.pairFile) : ''],
     ['hsts', quoted(hsts === undefined ? '' : `max-age=${hsts}`)],
     // A browser would take the first, which is the application's.
     ['hide_hsts', hsts === undefined ? '' : 'proxy_hide_header Strict-Transport-Security;'],
     ['trusted', proxies.map((one) => `        ${one} 1;`).join('\n')],
-    ['real_ip_from', proxies.map((one) => `    set_real_ip_from ${one};`).join('\n')],
   ];
+}
+
+/** Sockets that an entrance connects to while the file `open` is there: templates/install/entrance.lua. */
+export function entranceFiles(folder: string): {
+  readonly http: string;
+  readonly https: string;
+  readonly open: string;
+} {
+  return { http: join(folder, 'http.sock'), https: join(folder, 'https.sock'), open: join(folder, 'open') };
 }
 
 function addressOf(host: string, port: number): string {

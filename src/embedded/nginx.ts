@@ -16,6 +16,7 @@ import { findProgram } from './child.ts';
 import { type Claim, claimFolder } from './claim.ts';
 import { keepChild, type OnOutage } from './keep.ts';
 import {
+  entranceFiles,
   type Frame,
   install,
   luaModules,
@@ -36,6 +37,8 @@ export interface NginxOptions extends NginxSettings {
   readonly port?: number;
   /** Default: the nginx of the system's folders. */
   readonly program?: string;
+  /** In place of the ports it listens on sockets below `<home>/nginx`, to which an entrance passes connections; default false. */
+  readonly hasEntrance?: boolean;
   /** From the first request on; default: all previews are public. `written`: another process wrote them. */
   readonly guards?: readonly Guard[] | 'written';
   /** Where previews have TLS, too: its port, and the files of the certificate, which are followed. */
@@ -53,7 +56,7 @@ export interface EmbeddedNginx {
   readonly pid: number;
   /** Takes the settings over without losing a route; false where no byte of the configuration changes. */
   reload(settings: NginxSettings): Promise<boolean>;
-  /** Lets requests end for 3 s, then ends them. */
+  /** Lets requests end for 3 s, then ends them. Behind an entrance no connection is lost that is used at least once a second. */
   stop(): Promise<void>;
 }
 
@@ -70,6 +73,10 @@ const TEMPORARY = join(tmpdir(), 'treehouse-gateway-');
 const SOCKET_PATH_MAX = 100;
 const POLL_EVERY = 20;
 const RELOADED_WITHIN = 10_000;
+/** For so long connections end with their next answer, before those end that wait for nothing. */
+const LEAVES_MS = 1_500;
+/** Whoever was let in at the entrance before it was closed is accepted by then. */
+const ACCEPTED_MS = 300;
 
 /**
  * Resolves when it answers.
@@ -85,11 +92,14 @@ export async function startNginx(options: NginxOptions): Promise<EmbeddedNginx> 
   const claim = await claimFolder(folder, ['nginx', basename(await realpath(program))]);
   try {
     await removeFiles(folder);
-    await checkPort(host, port, 'TREEHOUSE_GATEWAY_PORT');
-    if (tls) await checkPort(host, tls.port, 'TREEHOUSE_TLS_PORT');
+    const entrance = options.hasEntrance ? await makeEntrance(folder) : undefined;
+    if (entrance === undefined) {
+      await checkPort(host, port, 'TREEHOUSE_GATEWAY_PORT');
+      if (tls) await checkPort(host, tls.port, 'TREEHOUSE_TLS_PORT');
+    }
     const temporary = await makeTemporary(folder);
     const frame: Frame = {
-      ...{ program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port },
+      ...{ program, modules, folder, temporary, control: controlSocket(folder, temporary), host, port, entrance },
       tls: tls && { port: tls.port, pairFile: pairFile(folder) },
     };
     const guards = options.guards ?? UNGUARDED;
@@ -131,14 +141,14 @@ async function run(
       { signal: 'SIGQUIT', wait: 3_000 },
       { signal: 'SIGTERM', wait: 2_000 },
     ],
-    // nginx does not take over the socket of one that was killed.
-    clear: () => rm(frame.control, { force: true }),
+    clear: () => removeSockets(frame),
     onOutage,
     ...(signal && { signal }),
   });
   const unbound = boundLog(join(frame.folder, 'error.log'));
   const gateway = new NginxGateway({ controlSocket: frame.control, ...gatewayFiles(frame.folder) });
   certificate?.follow((pem) => gateway.setCertificate(pem));
+  if (frame.entrance !== undefined) await writeFile(entranceFiles(frame.entrance).open, '');
   return {
     gateway,
     get pid() {
@@ -152,12 +162,24 @@ async function run(
     },
     async stop() {
       await certificate?.stop();
+      if (frame.entrance !== undefined) await leave(gateway, frame.entrance);
       await child.stop();
       unbound();
       await removeFiles(frame.folder);
       await claim.release();
     },
   };
+}
+
+/** Nobody who visits is cut off: whoever comes from now on waits at the entrance for the next gateway. */
+async function leave(gateway: NginxGateway, entrance: string): Promise<void> {
+  const isTold = await gateway.leave().then(
+    () => true,
+    () => false,
+  );
+  if (isTold) await delay(LEAVES_MS);
+  await rm(entranceFiles(entrance).open, { force: true });
+  if (isTold) await delay(ACCEPTED_MS);
 }
 
 async function takeOver(frame: Frame, pid: number, revision: string): Promise<void> {
@@ -188,6 +210,31 @@ async function makeTemporary(folder: string): Promise<string> {
   await mkdir(join(temporary, 'control'), { mode: 0o700 });
   await chmod(temporary, 0o711);
   return temporary;
+}
+
+/** @throws {TreehouseError} `bad-config` where its sockets would have too long names. */
+async function makeEntrance(folder: string): Promise<string> {
+  const entrance = join(folder, 'entrance');
+  const longest = entranceFiles(entrance).https;
+  if (Buffer.byteLength(longest) > SOCKET_PATH_MAX) {
+    throw new TreehouseError(
+      'bad-config',
+      `the gateway cannot listen on ${longest}: a socket's path has at most ${SOCKET_PATH_MAX} bytes; choose a shorter TREEHOUSE_HOME`,
+    );
+  }
+  await mkdir(entrance, { recursive: true, mode: 0o700 });
+  await removeEntrance(entrance);
+  return entrance;
+}
+
+async function removeEntrance(entrance: string): Promise<void> {
+  for (const file of Object.values(entranceFiles(entrance))) await rm(file, { force: true });
+}
+
+/** What nginx does not take over of one that was killed. */
+async function removeSockets({ control, entrance }: Frame): Promise<void> {
+  const { http, https } = entranceFiles(entrance ?? '');
+  for (const socket of [control, ...(entrance === undefined ? [] : [http, https])]) await rm(socket, { force: true });
 }
 
 function controlSocket(folder: string, temporary: string): string {

@@ -18,7 +18,16 @@ export interface HostOptions {
 }
 
 /** Below the home; each is mounted by the one part that is named in docker-compose.yml. */
-const FOLDERS = ['nginx', 'keys', 'keys/redis', 'keys/registry', 'parts', 'parts/redis', 'parts/registry'];
+const FOLDERS = [
+  'nginx',
+  'nginx/entrance',
+  'keys',
+  'keys/redis',
+  'keys/registry',
+  'parts',
+  'parts/redis',
+  'parts/registry',
+];
 
 /** @throws {TreehouseError} `bad-config` where something else is in a folder's place. */
 export async function prepareHost({ home, memory, owner }: HostOptions): Promise<void> {

@@ -1,8 +1,5 @@
 /** The one HTTP server: webhooks, API, health, and the pages that the gateway asks for. */
-import { once } from 'node:events';
-import { mkdir, rename, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import path from 'node:path';
 import express, { type Express, type NextFunction, type Request, type Response } from 'express';
 import { messageOf, TreehouseError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -65,27 +62,6 @@ export function listen(app: Express, host: string, port: number, variable = 'TRE
     });
     server.listen(port, host, () => resolve(server));
   });
-}
-
-/**
- * Listens on a unix socket, in place of whoever listened there before: that one keeps what it accepted, and gets nothing new.
- * @throws {TreehouseError} `bad-config` where that cannot be.
- */
-export async function listenAt(app: Express, file: string): Promise<Server> {
-  const server = createServer(app);
-  const aside = `${file}.${process.pid}`;
-  try {
-    // Root's folder is to be passed through by whom the socket is for.
-    await mkdir(path.dirname(file), { recursive: true, mode: 0o711 });
-    await rm(aside, { force: true });
-    server.listen({ path: aside, writableAll: process.getuid?.() === 0 });
-    await once(server, 'listening');
-    await rename(aside, file);
-    return server;
-  } catch (error) {
-    server.close();
-    throw new TreehouseError('bad-config', `cannot listen on ${file}: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 /** Refuses new connections and ends idle ones; open requests get `graceMs`. */

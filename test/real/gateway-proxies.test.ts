@@ -17,13 +17,18 @@ const until = { timeout: 20_000, interval: 20 };
 const PROXY = '127.0.0.2';
 const TRUSTED = [`${PROXY}/32`, '10.0.0.0/8', 'fd00::/8'];
 
-describe('a gateway without TLS behind a proxy with TLS', () => {
+const ENTRANCES = [
+  ['by itself', false],
+  ['behind its entrance', true],
+] as const;
+
+describe.each(ENTRANCES)('a gateway without TLS behind a proxy with TLS, %s', (_how, hasEntrance) => {
   let world: Guarded;
   let news: PreviewId;
   let shop: PreviewId;
   let blog: PreviewId;
   beforeAll(async () => {
-    world = await startGuarded({ ofAddress: 2, ofRepository: 1_000 }, { trustedProxies: TRUSTED });
+    world = await startGuarded({ ofAddress: 2, ofRepository: 1_000 }, { trustedProxies: TRUSTED, hasEntrance });
     [news, shop, blog] = [
       await world.preview('news', 'live'),
       await world.preview('shop', 'live'),
@@ -53,6 +58,10 @@ describe('a gateway without TLS behind a proxy with TLS', () => {
     ['of several lines the last', ['X-Forwarded-For: 6.6.6.6', 'X-Forwarded-For: 203.0.113.9'], '203.0.113.9', 'http'],
     ['an IPv6 one', ['X-Forwarded-For: 2001:db8::1, fd00::5', 'X-Forwarded-Proto: HTTPS'], '2001:db8::1', 'https'],
     ['nobody', [], PROXY, 'http'],
+    ['one with its port', ['X-Forwarded-For: 6.6.6.6, 203.0.113.9:51234'], '203.0.113.9', 'http'],
+    ['an IPv6 one with its port', ['X-Forwarded-For: [2001:db8::1]:51234'], '2001:db8::1', 'http'],
+    ['proxies alone', ['X-Forwarded-For: 10.1.1.1, 10.2.2.2'], '10.1.1.1', 'http'],
+    ['nonsense after a proxy', ['X-Forwarded-For: 300.1.1.1, 10.2.2.2'], '10.2.2.2', 'http'],
     ['nonsense', ['X-Forwarded-For: evil', 'X-Forwarded-Proto: gopher'], PROXY, 'http'],
     ['what the proxy adds to a lie', ['X-Forwarded-Proto: https', 'X-Forwarded-Proto: http'], PROXY, 'http'],
     ['what the proxy appends to a lie', ['X-Forwarded-Proto: https, http'], PROXY, 'http'],
@@ -102,10 +111,10 @@ describe('a gateway without TLS behind a proxy with TLS', () => {
   });
 });
 
-describe('a gateway with TLS behind a proxy', () => {
+describe.each(ENTRANCES)('a gateway with TLS behind a proxy, %s', (_how, hasEntrance) => {
   let world: TlsWorld;
   beforeAll(async () => {
-    world = await startTlsWorld({ trustedProxies: TRUSTED, publicPort: 443, hsts: 60 });
+    world = await startTlsWorld({ trustedProxies: TRUSTED, publicPort: 443, hsts: 60, hasEntrance });
   });
   afterAll(() => world?.stop());
 

@@ -24,6 +24,7 @@ import { doorRouter } from '../../src/web/door.ts';
 import { gatewayPageRouter } from '../../src/web/gateway-page.ts';
 import { close, createApp, listen } from '../../src/web/server.ts';
 import { sharingWith } from './api-memory.ts';
+import { startEntrance } from './entrance.ts';
 import { keptLog } from './log.ts';
 import { freePorts } from './treehouse.ts';
 
@@ -59,10 +60,10 @@ export interface Guarded {
 
 const OPEN = ['/hooks/', '/healthz'];
 
-/** @param front what is before the previews: TLS, proxies */
+/** @param front what is before the previews: TLS, proxies, an entrance */
 export async function startGuarded(
   guesses = { ofAddress: 1_000, ofRepository: 1_000 },
-  front: Pick<NginxOptions, 'tls' | 'trustedProxies'> = {},
+  front: Pick<NginxOptions, 'tls' | 'trustedProxies' | 'hasEntrance'> = {},
 ): Promise<Guarded> {
   const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
   const key = randomBytes(32).toString('hex');
@@ -128,6 +129,7 @@ export async function startGuarded(
   const addressOf = (server: Server) => `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
   nginx = await startNginx({ home, domain: DOMAIN, pages: addressOf(pages), port, key, guards: guards(), ...front });
   const { gateway } = nginx;
+  const entrance = front.hasEntrance ? await startEntrance(home, { http: port }) : undefined;
 
   function raw(text: string, from = '127.0.0.1'): Promise<string> {
     return new Promise((resolve) => {
@@ -171,6 +173,7 @@ export async function startGuarded(
     },
     async stop() {
       await nginx?.stop();
+      await entrance?.stop();
       await close(pages, 0);
       app.closeAllConnections();
       app.close();

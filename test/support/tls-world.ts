@@ -12,6 +12,7 @@ import { WebSocketServer } from 'ws';
 import type { BuildId, PreviewId } from '../../src/domain/names.ts';
 import { type EmbeddedNginx, type NginxOptions, startNginx } from '../../src/embedded/nginx.ts';
 import { type Authority, type Issued, openAuthority } from './certificates.ts';
+import { startEntrance } from './entrance.ts';
 import { freePorts } from './treehouse.ts';
 
 export const DOMAIN = 'preview.localhost';
@@ -110,6 +111,7 @@ export async function startTlsWorld(more: Partial<NginxOptions> = {}): Promise<T
     ...more,
   };
   const nginx = await startNginx(options);
+  const entrance = more.hasEntrance ? await startEntrance(home, { http: port, https: tlsPort }) : undefined;
   const preview = 'main--shop' as PreviewId;
   await nginx.gateway.setRoutes(preview, [
     { host: preview, preview, build: 'b1' as BuildId, upstream: addressOf(app) },
@@ -139,6 +141,7 @@ export async function startTlsWorld(more: Partial<NginxOptions> = {}): Promise<T
     },
     async stop() {
       await nginx.stop();
+      await entrance?.stop();
       sockets.close();
       for (const server of [app, pages]) {
         server.closeAllConnections();

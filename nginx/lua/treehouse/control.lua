@@ -21,6 +21,18 @@ actions['GET ready'] = function() return say(200, settings.revision) end
 ngx.shared.born:safe_add('at', tostring(ngx.now()))
 actions['GET born'] = function() return say(200, ngx.shared.born:get('at')) end
 
+-- Whoever puts it into the networks of previews, where others do, has done so.
+actions['PUT told'] = function()
+    ngx.shared.born:set('told', true)
+    return say(204)
+end
+
+-- Another takes its place: connections end with the answer that they wait for.
+actions['PUT leaving'] = function()
+    ngx.shared.born:set('leaving', true)
+    return say(204)
+end
+
 actions['GET routes'] = function() return say(200, routes.text()) end
 
 actions['GET previews'] = function(name) return say(200, routes.text(name)) end

@@ -12,7 +12,7 @@ ffi.cdef [[
         unsigned char *out, unsigned int *out_length);
     int getpeername(int fd, void *address, unsigned int *length);
     int shutdown(int fd, int how);
-    // The first fields of nginx's own; where they lie elsewhere, the client's port shows it.
+    // The first fields of nginx's own; where they lie elsewhere, the client's port shows it, or the kind of its socket.
     typedef struct { void *data, *read, *write; int fd; } treehouse_connection;
     typedef struct { uint32_t signature; treehouse_connection *connection; } treehouse_request;
 ]]
@@ -20,6 +20,8 @@ ffi.cdef [[
 local links = ngx.shared.links
 local NAME = 'treehouse%-pass'
 local SHUT_RDWR = 2
+-- The entrance comes by such a socket.
+local AF_UNIX = 1
 -- Between two looks at whether what is open is still allowed, in seconds.
 local LOOK_EVERY = 1
 
@@ -106,7 +108,8 @@ local function socket_of_client()
     local fd = ffi.cast('treehouse_request *', base.get_request()).connection.fd
     address_length[0] = 128
     if ffi.C.getpeername(fd, address, address_length) ~= 0 then return nil end
-    return address[2] * 256 + address[3] == tonumber(ngx.var.realip_remote_port) and fd or nil
+    if address[0] + address[1] * 256 == AF_UNIX then return ngx.var.remote_addr == 'unix:' and fd or nil end
+    return address[2] * 256 + address[3] == tonumber(ngx.var.remote_port) and fd or nil
 end
 
 -- From now on this request ends when its pass does.

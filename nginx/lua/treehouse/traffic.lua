@@ -12,11 +12,19 @@ local settings = require 'treehouse.settings'
 ffi.cdef 'int kill(int pid, int signal);'
 
 local routes, asleep, told, inflight = ngx.shared.routes, ngx.shared.asleep, ngx.shared.told, ngx.shared.inflight
-local visits, requests = ngx.shared.visits, ngx.shared.requests
+local visits, requests, born = ngx.shared.visits, ngx.shared.requests, ngx.shared.born
 
 -- Who wakes a preview waits so long for it, then gets a page.
 local WAKE_WAIT = 3
 local WAKE_EVERY = 0.02
+-- Others tell a gateway that runs by itself what it needs; who visits before waits so long, counted from its start.
+local TOLD_WAIT = 10
+-- Of who asks for receiver, API or dashboard while it is replaced. GitHub gives up after ten seconds, others have more patience.
+local SERVE_WAIT, SERVE_EVERY, SERVE_SPREAD = 30, 0.1, 3
+-- What one of them saw counts this long for the others.
+local SERVE_SEEN = 0.15
+-- Who sends more is not held: it would have to be kept here. Deliveries are seldom a tenth of it.
+local HELD_BODY = 131072
 -- Before an upstream: what passers-by have open there.
 local PASSING = 'passing '
 -- May be sent twice without harm (RFC 9110, 9.2.1).
@@ -73,20 +81,59 @@ local function enter(label)
     end
 end
 
--- Asks Treehouse to wake it; one request in a second does for all.
-local function ask_to_wake(preview)
-    if not told:add(preview, true, 1) then return end
+-- A connection to Treehouse's own server.
+local function connect_to_treehouse()
     local socket = ngx.socket.tcp()
     socket:settimeout(1000)
     local ok, err
     if settings.pages_port then ok, err = socket:connect(settings.pages_host, settings.pages_port)
     else ok, err = socket:connect(settings.pages_host) end
-    if ok then
+    return ok and socket, err
+end
+
+-- One request looks for all that wait.
+local function is_serving()
+    if not told:add('/treehouse', true, SERVE_EVERY) then return born:get('serving') end
+    local socket = connect_to_treehouse()
+    if not socket then return false end
+    born:set('serving', true, SERVE_SEEN)
+    socket:close()
+    return true
+end
+
+-- Whether it is there before patience ends.
+local function wait_for_treehouse()
+    local began = ngx.now()
+    repeat
+        ngx.sleep(SERVE_EVERY)
+        if is_serving() then
+            -- Not all who waited at once.
+            ngx.sleep(math.random() * math.min(ngx.now() - began, SERVE_SPREAD))
+            return true
+        end
+    until ngx.now() > began + SERVE_WAIT
+    return false
+end
+
+-- A server that is a process of its own may be replaced under a gateway that goes on.
+local function may_be_held()
+    local var = ngx.var
+    local length = tonumber(var.http_content_length) or (SAFE[ngx.req.get_method()] and 0)
+    return settings.told_by_others and length and length <= HELD_BODY and not var.http_transfer_encoding
+        and var.treehouse_upgrade == ''
+end
+
+-- Asks Treehouse to wake it; one request in a second does for all.
+local function ask_to_wake(preview)
+    if not told:add(preview, true, 1) then return end
+    local socket, err = connect_to_treehouse()
+    local ok
+    if socket then
         ok, err = socket:send('POST /gateway/wake HTTP/1.0\r\nHost: treehouse\r\nX-Treehouse-Key: ' .. settings.key
             .. '\r\nX-Treehouse-Preview: ' .. preview .. '\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
     end
     if ok then ok, err = socket:receive('*l') end
-    socket:close()
+    if socket then socket:close() end
     if not ok then ngx.log(ngx.ERR, 'Treehouse was not told to wake ', preview, ': ', err) end
 end
 
@@ -108,6 +155,12 @@ local function awake(label)
         if not asleep:get(preview) then return true end
     end
     return false
+end
+
+local function wait_until_told()
+    if not settings.told_by_others then return end
+    local give_up = tonumber(born:get('at')) + TOLD_WAIT
+    while not born:get('told') and ngx.now() < give_up do ngx.sleep(WAKE_EVERY) end
 end
 
 local function may_repeat()
@@ -144,13 +197,19 @@ function M.at_door()
 end
 
 function M.admit()
+    if born:get('leaving') then return ngx.exec('@last') end
+    return M.let_in()
+end
+
+function M.let_in()
     if ngx.var.host == settings.admin then
         if client.is_plain() then return client.to_https() end
-        return ngx.exec('@admin')
+        return ngx.exec(may_be_held() and '@admin_held' or '@admin')
     end
     local label = route_table.label_of(ngx.var.host)
     if not label then return ngx.exec('@page') end
     if client.is_plain() then return client.to_https() end
+    wait_until_told()
     local standing = guards.admit(label)
     ngx.var.treehouse_standing = standing
     if standing == 'lost' then return ngx.exec('@page') end
@@ -193,6 +252,13 @@ function M.failed()
     if var.treehouse_standing == 'passer-by' then return away_for_now() end
     var.treehouse_problem = connected and 'no-answer' or 'unreachable'
     return ngx.exec('@page')
+end
+
+-- Nothing of it was sent, so it may be sent again.
+function M.hold()
+    local connected = last(ngx.var.upstream_connect_time) ~= '-'
+    if not connected and wait_for_treehouse() then return ngx.exec('@admin_held') end
+    return M.away()
 end
 
 function M.away()
