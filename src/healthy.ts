@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { join } from 'node:path';
 import { lookAtWalls } from './install/standing.ts';
 
 const WITHIN_MS = 4_000;
@@ -17,20 +18,20 @@ if (role === 'walls') {
   const fault = lookAtWalls(env.TREEHOUSE_HOME ?? '.treehouse');
   end(fault);
 } else if (role === 'gateway') {
-  // Whatever it answers: without a route it is a page that says so.
-  ask(Number(env.TREEHOUSE_GATEWAY_PORT || 8080), '/', () => true);
+  // By the socket that tells it routes: it may have no port.
+  ask({ socketPath: join(env.TREEHOUSE_HOME ?? '.treehouse', 'nginx', 'control.sock') }, '/ready');
 } else {
-  ask(Number(env.TREEHOUSE_PORT || 4000), '/healthz', (status) => status === 200);
+  ask({ port: Number(env.TREEHOUSE_PORT || 4000) }, '/healthz');
 }
 
-function ask(port: number, path: string, isWell: (status: number) => boolean): void {
-  const request = get({ host: '127.0.0.1', port, path, agent: false, timeout: WITHIN_MS }, (response) => {
+function ask(at: { readonly socketPath: string } | { readonly port: number }, path: string): void {
+  const request = get({ host: '127.0.0.1', ...at, path, agent: false, timeout: WITHIN_MS }, (response) => {
     response.resume();
     const status = response.statusCode ?? 0;
-    end(isWell(status) ? undefined : `${path} answers ${status}`);
+    end(status === 200 ? undefined : `${path} answers ${status}`);
   });
   request.once('timeout', () => request.destroy(new Error(`no answer within ${WITHIN_MS / 1000} s`)));
-  request.once('error', (error) => end(`port ${port}: ${error.message}`));
+  request.once('error', (error) => end(error.message));
 }
 
 function end(fault: string | undefined): void {

@@ -33,7 +33,7 @@ export const EXCEPTIONS: readonly Exception[] = [
     why: "rules of a network and the engine's folders are root's; it listens to nobody",
   },
   { part: 'docker-socket-proxy', rule: 'socket-mount', why: 'it is what stands before the socket, for all others' },
-  { part: 'gateway', rule: 'published-ports', why: 'previews are visited through it' },
+  { part: 'entrance', rule: 'published-ports', why: 'previews are visited through it' },
   { part: 'nginx-proxy', rule: 'published-ports', why: 'previews are visited through it' },
   { part: 'nginx-proxy', rule: 'user-root', why: 'its image begins as root, to listen at 80 and to become another' },
   { part: 'nginx-proxy', rule: 'caps-kept', why: 'as above' },

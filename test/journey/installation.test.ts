@@ -7,6 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildImage, type Installation, install } from '../support/installation.ts';
+import { ask, deliveries, visits } from '../support/load.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { deliver, signed } from '../support/signed.ts';
 import { docker, pushPayload, until, visit } from '../support/treehouse.ts';
@@ -21,7 +22,8 @@ interface Finding {
 const IMAGE = `treehouse-test:${process.pid}`;
 const repository = `acme/installed${process.pid}`;
 const label = `topic--installed${process.pid}`;
-const PARTS = ['walls', 'redis', 'registry', 'docker-socket-proxy', 'serve', 'worker', 'gateway'];
+const PARTS = ['walls', 'redis', 'registry', 'docker-socket-proxy', 'serve', 'worker', 'entrance', 'gateway'];
+const ADMIN = 'treehouse.example.test';
 let folder: string;
 let repo: TestRepo;
 let house: Installation;
@@ -45,7 +47,7 @@ volumes: {data: {}}
 
 beforeAll(async () => {
   await buildImage(IMAGE);
-  house = await install(IMAGE, await freePorts());
+  house = await install(IMAGE, await freePorts(), { TREEHOUSE_ADMIN_HOST: ADMIN });
   folder = await mkdtemp(path.join(house.etc, 'repos-'));
   await chmod(folder, 0o755);
   repo = await makeRepo(folder, page('first'));
@@ -185,7 +187,7 @@ describe('an installation', () => {
     // Neither is there for the other, and nobody else is there at all.
     expect(await asks('serve', `${works}/_ping`)).toBe('ENOTFOUND');
     expect(await asks('worker', `${reads}/_ping`)).toBe('ENOTFOUND');
-    for (const url of [reads, works, 'http://redis:6379', 'http://registry:5000']) {
+    for (const url of [reads, works, 'http://redis:6379', 'http://registry:5000', 'http://entrance:8080']) {
       expect([url, await asks('gateway', url)]).toEqual([url, 'ENOTFOUND']);
     }
   });
@@ -225,6 +227,36 @@ describe('an installation', () => {
     ];
     const shares = (one: Finding) => one.subject.name === label && one.rule === 'shared-network';
     expect(findings.filter((one) => (ours.includes(one.rule) && one.severity !== 'info') || shares(one))).toEqual([]);
+  });
+
+  it('is replaced part by part, and nobody who visits or delivers is told no', async () => {
+    const over = new AbortController();
+    const port = house.ports.http;
+    const visiting = Array.from({ length: 3 }, () => visits(port, `${label}.preview.localhost`, over.signal));
+    const secret = await house.secret('webhook-secret');
+    const deliver = () => {
+      const { body, headers } = signed('push', pushPayload(repository, 'topic'), secret);
+      const delivery = { path: '/webhooks/github', body: String(body), headers: { ...headers } };
+      return ask(port, { host: ADMIN, method: 'POST', ...delivery });
+    };
+    const delivering = deliveries(10, deliver, over.signal);
+    for (const part of ['serve', 'worker', 'gateway']) {
+      const before = await house.containers(part);
+      const scale = part === 'worker' ? ['--scale', 'worker=2'] : [];
+      await house.compose('up', '-d', '--no-build', '--no-deps', '--force-recreate', ...scale, '--wait', part);
+      const after = await house.containers(part);
+      expect([part, after.length, after.filter((one) => before.includes(one))]).toEqual([part, before.length, []]);
+    }
+    await repo.commit(page('third'));
+    await push('topic');
+    expect(await pushed()).toBe(202);
+    await serves('third');
+    over.abort();
+    const answers = await delivering;
+    const seen = (await Promise.all(visiting)).flat();
+    if (process.env.TEST_FIGURES) console.log(answers.length, 'deliveries,', seen.length, 'visits');
+    expect(answers.filter((one) => one !== 202)).toEqual([]);
+    expect(seen.filter((one) => one !== 200)).toEqual([]);
   });
 
   it('takes the preview down with its branch', async () => {

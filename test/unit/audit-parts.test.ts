@@ -30,7 +30,8 @@ describe('the parts of an installation', () => {
       },
     ],
     ['docker-socket-proxy', { mounts: [SOCKET] }],
-    ['gateway', { ports: [{ port: '8080/tcp', address: '0.0.0.0' }], mounts: [bind(`${home}/nginx`)] }],
+    ['gateway', { mounts: [bind(`${home}/nginx`)] }],
+    ['entrance', { ports: [{ port: '8080/tcp', address: '0.0.0.0' }] }],
     [
       'worker',
       {

@@ -98,11 +98,11 @@ describe('docker-compose.yml', () => {
     expect(services.worker?.networks).not.toContain('reads');
   });
 
-  it('opens to the world what the gateway serves, and to this host’s loopback the rest', () => {
+  it('opens to the world the way to the gateway, and to this host’s loopback the rest', () => {
     const open = each.filter(([, one]) =>
       ((one.ports ?? []) as string[]).some((port) => !port.startsWith('127.0.0.1:')),
     );
-    expect(open.map(([name]) => name)).toEqual(['gateway', 'nginx-proxy']);
+    expect(open.map(([name]) => name)).toEqual(['entrance', 'nginx-proxy']);
     for (const inner of ['inside', 'redis', 'registry', 'reads', 'works']) expect(networks[inner]?.internal).toBe(true);
     // Those of previews begin so, and the gateway's way out is to stay the first.
     expect(networks.front?.name).toContain('TREEHOUSE_FRONT:-front.treehouse');
