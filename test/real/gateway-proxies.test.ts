@@ -62,6 +62,7 @@ describe.each(ENTRANCES)('a gateway without TLS behind a proxy with TLS, %s', (_
     ['an IPv6 one with its port', ['X-Forwarded-For: [2001:db8::1]:51234'], '2001:db8::1', 'http'],
     ['proxies alone', ['X-Forwarded-For: 10.1.1.1, 10.2.2.2'], '10.1.1.1', 'http'],
     ['nonsense after a proxy', ['X-Forwarded-For: 300.1.1.1, 10.2.2.2'], '10.2.2.2', 'http'],
+    ['a long lie', [`X-Forwarded-For: ${'6.6.6.6, '.repeat(300)}203.0.113.9`], '203.0.113.9', 'http'],
     ['nonsense', ['X-Forwarded-For: evil', 'X-Forwarded-Proto: gopher'], PROXY, 'http'],
     ['what the proxy adds to a lie', ['X-Forwarded-Proto: https', 'X-Forwarded-Proto: http'], PROXY, 'http'],
     ['what the proxy appends to a lie', ['X-Forwarded-Proto: https, http'], PROXY, 'http'],

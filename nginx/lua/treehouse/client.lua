@@ -29,15 +29,17 @@ end
 -- Where the client is: the last hop that is nobody's whom we trust.
 function M.address()
     local at = peer()
-    local hops = ngx.var.http_x_forwarded_for
-    if not hops or not is_trusted(at) then return at end
-    while true do
-        local rest, hop = hops:match('^(.-),?%s*([^,%s]+)[%s,]*$')
-        local before = hop and address_in(hop)
-        if not before then return at end
-        at, hops = before, rest
-        if not is_trusted(at) then return at end
+    local said = ngx.var.http_x_forwarded_for
+    if not said or not is_trusted(at) then return at end
+    local hops = {}
+    for hop in said:gmatch('[^,%s]+') do hops[#hops + 1] = hop end
+    for index = #hops, 1, -1 do
+        local before = address_in(hops[index])
+        if not before then break end
+        at = before
+        if not is_trusted(at) then break end
     end
+    return at
 end
 
 -- What a trusted proxy says last, in its last line; else what this connection is.
