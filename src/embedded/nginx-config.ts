@@ -124,12 +124,7 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
     ['pid_file', quoted(join(frame.folder, 'nginx.pid'))],
     ['error_log', quoted(join(frame.folder, 'error.log'))],
     ['access_log', log],
-    [
-      'listen',
-      quoted(
-        frame.entrance === undefined ? addressOf(frame.host, frame.port) : `unix:${entranceFiles(frame.entrance).http}`,
-      ),
-    ],
+    ['listen', listenerOf(frame, 'http', frame.port)],
     // An entrance tells whose connection it passes on.
     ['how', frame.entrance === undefined ? 'so_keepalive=60s::' : 'proxy_protocol'],
     ...tlsValues(frame, settings),
@@ -175,15 +170,13 @@ async function render(frame: Frame, settings: NginxSettings): Promise<{ files: F
 }
 
 /** What depends on TLS and on proxies before the gateway. */
-function tlsValues({ host, entrance, tls }: Frame, settings: NginxSettings): readonly (readonly [string, string])[] {
+function tlsValues(frame: Frame, settings: NginxSettings): readonly (readonly [string, string])[] {
+  const { tls } = frame;
   const { hsts, trustedProxies = [] } = settings;
   const proxies = trustedProxies.map(networkText);
   return [
     ['tls', tls ? `include ${TLS_FILE};` : ''],
-    [
-      'listen_tls',
-      tls ? quoted(entrance === undefined ? addressOf(host, tls.port) : `unix:${entranceFiles(entrance).https}`) : '',
-    ],
+    ['listen_tls', tls ? listenerOf(frame, 'https', tls.port) : ''],
     ['pair', tls ? quoted(tls.pairFile) : ''],
     ['hsts', quoted(hsts === undefined ? '' : `max-age=${hsts}`)],
     // A browser would take the first, which is the application's.
@@ -201,8 +194,9 @@ export function entranceFiles(folder: string): {
   return { http: join(folder, 'http.sock'), https: join(folder, 'https.sock'), open: join(folder, 'open') };
 }
 
-function addressOf(host: string, port: number): string {
-  return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+function listenerOf({ host, entrance }: Frame, socket: 'http' | 'https', port: number): string {
+  if (entrance !== undefined) return quoted(`unix:${entranceFiles(entrance)[socket]}`);
+  return quoted(`${isIPv6(host) ? `[${host}]` : host}:${port}`);
 }
 
 /** As a URL with TLS has it. */

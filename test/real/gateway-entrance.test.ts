@@ -35,7 +35,7 @@ async function replace(more: Partial<TlsWorld['options']> = {}): Promise<Embedde
   return nginx;
 }
 
-/** One client that never pauses. @returns what it was answered, and errors by their codes */
+/** One client that never pauses. @returns what it was answered, and errors in their words */
 async function visitor(signal: AbortSignal, visit: () => Promise<number>): Promise<readonly (number | string)[]> {
   const seen: (number | string)[] = [];
   while (!signal.aborted) {
