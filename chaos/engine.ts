@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, openSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import Dockerode from 'dockerode';
@@ -16,6 +16,8 @@ export interface PrivateEngine {
   /** The lines that `docker` prints. */
   docker(...args: readonly string[]): Promise<string[]>;
   kill(): Promise<void>;
+  /** As where the power fails: all that it ran ends with it, and what it keeps in memory is gone. */
+  losePower(): Promise<void>;
   /** Does nothing where it runs. @throws where it does not answer within a minute. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -67,6 +69,32 @@ export async function startEngine(folders: { readonly data: string; readonly run
     docker,
     start,
     kill: () => end('SIGKILL'),
+    async losePower() {
+      await end('SIGKILL');
+      const shims = await command('pgrep', ['-f', `containerd-shim.*${folders.run}`]).catch(() => '');
+      for (const pid of linesOf(shims)) process.kill(Number(pid), 'SIGKILL');
+      await endContained();
+      await rm(path.join(folders.run, 'exec'), { recursive: true, force: true }).catch(() => undefined);
+    },
     stop: () => end('SIGTERM'),
   };
+}
+
+/** Ends what runs in containers: whatever is in another process namespace than this program. */
+async function endContained(): Promise<void> {
+  const namespaceOf = (pid: string): Promise<string> => readlink(`/proc/${pid}/ns/pid`).catch(() => '');
+  const own = await namespaceOf('self');
+  for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
+    const namespace = await namespaceOf(pid);
+    if (namespace === '' || namespace === own) continue;
+    const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      continue; // It has ended by itself.
+    }
+    // What is paused by control groups of version 1 ends only once it may go on.
+    const group = /^\d+:freezer:(.+)$/m.exec(groups)?.[1];
+    if (group) await writeFile(`/sys/fs/cgroup/freezer${group}/freezer.state`, 'THAWED').catch(() => undefined);
+  }
 }

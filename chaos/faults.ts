@@ -16,8 +16,6 @@ export interface Afflicted {
   readonly github: GitHub;
   /** The small file system that holds Treehouse's home and the engine's data. */
   readonly disk: string;
-  /** A number of this run's engine folder, for what a power loss empties. */
-  readonly run: string;
 }
 
 /** Resolves when it is over and all that it ended is being started again. */
@@ -53,13 +51,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await engine.start();
   },
   /** Everything at once, with no goodbye. */
-  async power({ house, engine, run }) {
+  async power({ house, engine }) {
     await house.end('SIGKILL');
     for (const part of PARTS) await house.killPart(part);
-    await engine.kill();
-    const shims = await command('pgrep', ['-f', `containerd-shim.*${run}`]).catch(() => '');
-    for (const pid of shims.split('\n').filter((one) => one !== '')) process.kill(Number(pid), 'SIGKILL');
-    await rm(path.join(run, 'exec'), { recursive: true, force: true }).catch(() => undefined);
+    await engine.losePower();
     await engine.start();
     await house.start();
   },

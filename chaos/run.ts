@@ -106,7 +106,7 @@ async function main(settings: Settings): Promise<boolean> {
     (_, index) => `${repositories[index % repositories.length]}:topic-${index}`,
   );
   const model = createModel(names);
-  const on = { house, engine, remote, github, disk, run };
+  const on = { house, engine, remote, github, disk };
   const deck = deckOf(settings.faults, random.fork());
   let well = true;
   for (let round = 1; round <= settings.rounds && well; round++) {
