@@ -256,6 +256,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
   const code = error instanceof TreehouseError ? error.code : undefined;
   const message = run.secrets().redact(messageOf(error));
   const ms = () => deps.clock.now() - run.startedAt;
+  const isOvertaken = code === 'superseded' || code === 'stopped';
   let isEngineAway = false;
   try {
     await undoBuild(deps, {
@@ -265,6 +266,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
       commit: run.commit,
       before: world.stack,
       live: world.live?.containers.map((one) => one.id) ?? [],
+      isForGood: !isOvertaken && error instanceof TreehouseError && error.kind === 'terminal',
     });
     await sweepSecrets(deps, run.preview);
   } catch (fault) {
@@ -275,7 +277,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
       'a build could not be undone yet',
     );
   }
-  if (code === 'superseded' || code === 'stopped') {
+  if (isOvertaken) {
     const again = code === 'stopped' ? ({ again: true } as const) : {};
     await run.emit({ type: 'build.superseded', message, ms: ms(), ...again });
     return { kind: 'again', cause: message, afterMs: 0 };

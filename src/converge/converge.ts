@@ -11,7 +11,7 @@ import { TreehouseError } from '../errors.ts';
 import { removeCheckouts } from '../teardown/checkouts.ts';
 import { stopDrained } from '../teardown/drain.ts';
 import { removeOrphans } from '../teardown/remove.ts';
-import { retire, STOP_GRACE } from '../teardown/retire.ts';
+import { removeIdleImages, retire, STOP_GRACE } from '../teardown/retire.ts';
 import { attempt } from './attempt.ts';
 import type { ConvergeDeps } from './deps.ts';
 import { namingDisk } from './disk-full.ts';
@@ -84,6 +84,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   // What serves in its place may have been ended by others.
   const isBroken = isBad && world.live !== undefined && !isServing(world, preview);
   if (isBad && !(isBroken && !(await repair(deps, preview, world, context.signal)))) {
+    await removeIdleImages(deps, world.stack, kept);
     return { kind: 'terminal', cause: record?.attempt?.message ?? 'this commit failed before' };
   }
   const wanted = (isBroken && world.live?.commit) || commit;
@@ -114,6 +115,7 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
 async function takeAway(deps: ConvergeDeps, preview: PreviewKey, stack: ObservedStack): Promise<void> {
   await deps.gateway.setRoutes(preview.id, []);
   await removeOrphans(deps.engine, preview, stack, []);
+  await removeIdleImages(deps, stack, []);
 }
 
 function causeOf(world: World, commit: Commit, anew: boolean): string {

@@ -81,6 +81,16 @@ async function removeUnusedImages(deps: RetireDeps, stack: ObservedStack, images
   }
 }
 
+/** What was built for a commit that failed for good: nothing builds on it any more, and of its layers the builder's cache knows. */
+export async function removeIdleImages(
+  deps: Pick<RetireDeps, 'engine' | 'registry'>,
+  { images }: ObservedStack,
+  containers: readonly ObservedContainer[],
+): Promise<void> {
+  const used = new Set(containers.map((one) => one.imageId));
+  for (const one of images) if (!used.has(one.id)) await removeImage(deps, one.reference);
+}
+
 /** Takes one tag from the engine and from the registry; a manifest that another tag of the preview still needs stays. */
 export async function removeImage(deps: Pick<RetireDeps, 'engine' | 'registry'>, reference: string): Promise<void> {
   await deps.engine.removeImage(reference);

@@ -7,7 +7,7 @@ import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { removeBuild } from './remove.ts';
-import { type RetireDeps, removeImage } from './retire.ts';
+import { type RetireDeps, removeIdleImages, removeImage } from './retire.ts';
 
 interface Failed {
   readonly preview: PreviewKey;
@@ -18,6 +18,8 @@ interface Failed {
   readonly before: ObservedStack;
   /** Ids of the containers that served then. */
   readonly live: readonly string[];
+  /** The same commit is not built again. */
+  readonly isForGood: boolean;
 }
 
 export async function undoBuild(deps: RetireDeps, failed: Failed): Promise<void> {
@@ -39,7 +41,8 @@ async function undoOnEngine(deps: RetireDeps, failed: Failed): Promise<void> {
   const had = new Set(before.volumes.map((one) => one.name));
   const volumes = now.volumes.filter((one) => !had.has(one.name));
   await Promise.all(volumes.map((one) => deps.engine.removeVolume(one.name)));
-  // The images by source stay: the same sources need not be built again. They go with the next success, or at teardown.
+  if (failed.isForGood) return removeIdleImages(deps, now, now.containers);
+  // The images by source stay: the same sources need not be built again. They go once a build ends, well or for good.
   const known = new Set(before.images.map((one) => one.reference));
   for (const image of now.images) {
     if (known.has(image.reference) || image.reference.includes(`:${tagPrefix(preview)}src-`)) continue;

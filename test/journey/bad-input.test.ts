@@ -1,6 +1,6 @@
 /** Everything that goes wrong in a repository: a clear error where the person looks, and what was live stays live. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -153,6 +153,7 @@ it.each(cases)('$what', async ({ files, stage, says, logs }) => {
   expect(containers).toEqual(['running']);
   const networks = await docker('network', 'ls', '-q', '--filter', `label=treehouse.preview=${main}`);
   expect(networks).toHaveLength(1);
+  expect(await imagesOf(main)).toHaveLength(1);
 
   await repo.git('reset', '--quiet', '--hard', 'HEAD~1');
   await repo.push({ force: true });
@@ -176,14 +177,19 @@ it('shows the failure on the page of a branch that never lived', async () => {
   expect(JSON.parse(json.body)).toMatchObject({ status: 503 });
 });
 
-it('does not keep the checkout of a build that died, though its commit is not tried again', async () => {
+it('does not keep what a build that died left, though its commit is not tried again', async () => {
   const id = world.idOf(repository, 'stillborn');
   const folder = path.join(home, 'builds', id);
   const died = path.join(folder, buildId(Date.now(), 1));
   await mkdir(died, { recursive: true });
   await writeFile(path.join(died, 'Dockerfile'), 'FROM busybox\n');
+  const instance = (await readFile(path.join(home, 'instance'), 'utf8')).trim();
+  const labels = [`treehouse.instance=${instance}`, `treehouse.preview=${id}`].flatMap((one) => ['--label', one]);
+  await docker('build', '--quiet', '--tag', `${repository}/web:${id}.src-c0ffee`, ...labels, died);
+  expect(await imagesOf(id)).toHaveLength(1);
   await world.pushed(repository, 'stillborn');
   await expect.poll(() => readdir(folder), { timeout: 60_000 }).toEqual([]);
+  await expect.poll(() => imagesOf(id), { timeout: 60_000 }).toEqual([]);
 });
 
 it('answers for hosts that nobody has', async () => {
@@ -191,3 +197,9 @@ it('answers for hosts that nobody has', async () => {
   expect(page.status).toBe(404);
   expect(page.body).toContain('No preview lives here');
 });
+
+/** Ids of the images that were built for a preview. */
+async function imagesOf(id: string): Promise<string[]> {
+  const label = `label=treehouse.preview=${id}`;
+  return [...new Set(await docker('images', '--all', '--quiet', '--no-trunc', '--filter', label))];
+}

@@ -75,6 +75,29 @@ it('a newer commit ends the build in flight, its processes and its half-built st
   expect(ends.map((one) => one.type)).toEqual(['build.superseded', 'build.live']);
 });
 
+it('what an overtaken build had built goes where the newer commit is bad', async () => {
+  const id = world.idOf(repository, 'hasty');
+  const images = () => docker('images', '--all', '--quiet', '--filter', `label=treehouse.preview=${id}`);
+  await repo.branch('hasty', 'main');
+  await repo.commit({
+    'compose.yml': 'services: {web: {build: ., healthcheck: {test: ["CMD", "false"], interval: 30s}}}\n',
+  });
+  await repo.push();
+  await world.pushed(repository, 'hasty');
+  await until('it is built and starts', async () => (await world.record(id))?.attempt?.stage === 'start');
+  expect(await images()).not.toEqual([]);
+  const bad = await repo.commit({ Dockerfile: 'FROM busybox\nRUN exit 9\n' });
+  await repo.push();
+  await world.pushed(repository, 'hasty');
+  await world.ended(id, bad);
+  const ends = world.events.filter((one) => one.preview === id && one.type.startsWith('build.'));
+  expect(ends.map((one) => one.type).filter((type) => type !== 'build.started')).toEqual([
+    'build.superseded',
+    'build.failed',
+  ]);
+  await until('nothing is left of either', async () => (await images()).length === 0);
+});
+
 it('open, then merge within a second: nothing is left', async () => {
   const id = world.idOf(repository, 'brief');
   await repo.branch('brief', 'main');

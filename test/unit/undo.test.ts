@@ -21,6 +21,7 @@ it('leaves no checkout, and says that the rest is still there', async () => {
     commit: 'c0ffee' as Commit,
     before: { preview: id, containers: [], networks: [], volumes: [], images: [] },
     live: [],
+    isForGood: false,
   });
   await expect(undone).rejects.toThrow(away);
   expect(removed).toEqual(['/home/builds/main--shop/b1']);
