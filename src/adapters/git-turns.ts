@@ -1,7 +1,7 @@
 /** Those that change one mirror go one after the other. */
 import path from 'node:path';
 import { abortReason, TreehouseError } from '../errors.ts';
-import { locked } from './file-lock.ts';
+import { locked } from '../file-lock.ts';
 
 /** How long one command waits for those before it: a fetch and what comes with it. */
 const LONGEST_MS = 660_000;

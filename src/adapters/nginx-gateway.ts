@@ -6,8 +6,8 @@ import type { Doorkeeper, Guard, OpenLink } from '../domain/guards.ts';
 import type { BuildId, PreviewId } from '../domain/names.ts';
 import type { Gateway, Route, Visit } from '../domain/ports.ts';
 import { messageOf, TreehouseError } from '../errors.ts';
+import { locked } from '../file-lock.ts';
 import { writeWhole } from '../whole-file.ts';
-import { locked } from './file-lock.ts';
 
 export interface NginxGatewayOptions {
   readonly controlSocket: string;

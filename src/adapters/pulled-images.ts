@@ -5,9 +5,9 @@ import { z } from 'zod';
 import type { Clock, Engine } from '../domain/ports.ts';
 import type { ImageStore } from '../domain/supply.ts';
 import { messageOf } from '../errors.ts';
+import { locked } from '../file-lock.ts';
 import type { Logger } from '../log.ts';
 import { writeWhole } from '../whole-file.ts';
-import { locked } from './file-lock.ts';
 import { createGate, type Gate } from './gate.ts';
 
 const ledger = z.record(z.string(), z.object({ names: z.array(z.string()), used: z.number() }));

@@ -1,9 +1,7 @@
 /** Files of `<home>/secrets`: whole or not at all, 0600, and changed by one process at a time. */
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { TreehouseError } from '../errors.ts';
-import { writeWhole } from '../whole-file.ts';
+import { locked as lockedFile } from '../file-lock.ts';
 
 const LOCK_WAIT_MS = 5_000;
 
@@ -22,39 +20,19 @@ export async function refuseOpen(file: string): Promise<void> {
   throw new TreehouseError('secret-failed', `${file} can be read by others than its owner: run chmod 600 ${file}`);
 }
 
-/** Does `work` while no other process changes the folder. */
+/** Does `work` while no other process changes the folder. @throws `secret-failed` where others do for longer than LOCK_WAIT_MS */
 export async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const file = path.join(folder, 'lock');
-  const began = performance.now();
-  for (;;) {
-    try {
-      await writeWhole(file, String(process.pid), true);
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    }
-    const holder = Number((await readOwn(file))?.toString());
-    if (holder > 0 && !runs(holder)) await rm(file, { force: true });
-    else if (performance.now() - began > LOCK_WAIT_MS) {
-      throw new TreehouseError(
-        'secret-failed',
-        `the process ${holder} is changing the secrets; where it is not, remove ${file}`,
-      );
-    } else await delay(20);
-  }
+  // Beside it: all that is in it is secret.
+  const file = `${folder}.lock`;
+  const waited = AbortSignal.timeout(LOCK_WAIT_MS);
   try {
-    return await work();
-  } finally {
-    await rm(file, { force: true });
-  }
-}
-
-function runs(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
+    return await lockedFile(file, waited, work);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    if (error !== waited.reason || !waited.aborted) throw error;
+    const seconds = LOCK_WAIT_MS / 1_000;
+    throw new TreehouseError(
+      'secret-failed',
+      `other processes were changing the secrets for ${seconds} s: try again, or see who has ${file} open`,
+    );
   }
 }

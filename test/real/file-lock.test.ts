@@ -6,7 +6,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { locked } from '../../src/adapters/file-lock.ts';
+import { repositoryName } from '../../src/domain/names.ts';
+import { locked } from '../../src/file-lock.ts';
+import { openSecretStore } from '../../src/secrets/store.ts';
 
 const never = new AbortController().signal;
 let folder: string;
@@ -37,7 +39,7 @@ test('work under one lock is done one after the other, and its failures let go',
 });
 
 test('a process that is killed lets go, and who waits can give up', async () => {
-  const built = fileURLToPath(new URL('../../dist/adapters/file-lock.js', import.meta.url));
+  const built = fileURLToPath(new URL('../../dist/file-lock.js', import.meta.url));
   const script = `const { locked } = await import(${JSON.stringify(built)});
     await locked(${JSON.stringify(file)}, new AbortController().signal, async () => {
       console.log('held');
@@ -55,4 +57,18 @@ test('a process that is killed lets go, and who waits can give up', async () => 
   other.kill('SIGKILL');
   await ended;
   expect(await locked(file, never, async () => 'had')).toBe('had');
+});
+
+test('a secret that cannot be set since others go on changing them says so, and whom to look for', async () => {
+  const home = await mkdtemp(path.join(folder, 'home-'));
+  const store = openSecretStore(home, { now: () => Date.now() });
+  const named = { name: 'password', service: '*', branch: '*' };
+  const lock = `${path.join(home, 'secrets')}.lock`;
+  const setting = await locked(lock, never, () =>
+    store.set(repositoryName('acme/shop'), named, Buffer.from('x')).catch(String),
+  );
+  expect(setting).toContain(
+    `other processes were changing the secrets for 5 s: try again, or see who has ${lock} open`,
+  );
+  expect(await store.set(repositoryName('acme/shop'), named, Buffer.from('x'))).toBe(false);
 });

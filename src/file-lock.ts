@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { TreehouseError } from '../errors.ts';
+import { TreehouseError } from './errors.ts';
 
 /**
  * Does `work` while nobody else has the lock of that file, which is made and stays.
