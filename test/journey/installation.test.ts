@@ -7,7 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildImage, type Installation, install } from '../support/installation.ts';
-import { ask, deliveries, visits } from '../support/load.ts';
+import { ask, steadyLoad } from '../support/load.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { deliver, signed } from '../support/signed.ts';
 import { docker, pushPayload, until, visit } from '../support/treehouse.ts';
@@ -230,16 +230,15 @@ describe('an installation', () => {
   });
 
   it('is replaced part by part, and nobody who visits or delivers is told no', async () => {
-    const over = new AbortController();
     const port = house.ports.http;
-    const visiting = Array.from({ length: 3 }, () => visits(port, `${label}.preview.localhost`, over.signal));
     const secret = await house.secret('webhook-secret');
     const deliver = () => {
       const { body, headers } = signed('push', pushPayload(repository, 'topic'), secret);
       const delivery = { path: '/webhooks/github', body: String(body), headers: { ...headers } };
       return ask(port, { host: ADMIN, method: 'POST', ...delivery });
     };
-    const delivering = deliveries(10, deliver, over.signal);
+    const host = `${label}.preview.localhost`;
+    const load = steadyLoad({ port, host, visitors: 3, perSecond: 10, deliver });
     for (const part of ['serve', 'worker', 'gateway']) {
       const before = await house.containers(part);
       const scale = part === 'worker' ? ['--scale', 'worker=2'] : [];
@@ -251,12 +250,9 @@ describe('an installation', () => {
     await push('topic');
     expect(await pushed()).toBe(202);
     await serves('third');
-    over.abort();
-    const answers = await delivering;
-    const seen = (await Promise.all(visiting)).flat();
-    if (process.env.TEST_FIGURES) console.log(answers.length, 'deliveries,', seen.length, 'visits');
-    expect(answers.filter((one) => one !== 202)).toEqual([]);
-    expect(seen.filter((one) => one !== 200)).toEqual([]);
+    const { deliveries, visits } = await load.end();
+    expect(deliveries.filter((one) => one !== 202)).toEqual([]);
+    expect(visits.filter((one) => one !== 200)).toEqual([]);
   });
 
   it('takes the preview down with its branch', async () => {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { previewBranch, previewId, repositoryName, repositorySlug } from '../../src/domain/names.ts';
 import { type Entrance, startEntrance } from '../support/entrance.ts';
-import { ask, deliveries, visits } from '../support/load.ts';
+import { ask, steadyLoad } from '../support/load.ts';
 import { type Installation, type Running, startInstallation } from '../support/processes.ts';
 import { makeRepo, type TestRepo } from '../support/repo.ts';
 import { signed } from '../support/signed.ts';
@@ -56,9 +56,10 @@ it('loses nothing of 50 deliveries a second and of visits that never pause', asy
   expect(await pushed('main')).toBe(202);
   await until('main serves', async () => (await ask(house.gatewayPort, { host: main })) === 200);
 
-  const over = new AbortController();
-  const visiting = Array.from({ length: 4 }, () => visits(house.gatewayPort, main, over.signal));
-  const delivering = deliveries(PER_SECOND, () => pushed('main'), over.signal);
+  const load = steadyLoad({
+    ...{ port: house.gatewayPort, host: main, visitors: 4 },
+    ...{ perSecond: PER_SECOND, deliver: () => pushed('main') },
+  });
 
   const branches = ['before', 'serving', 'working', 'after'];
   await change('before');
@@ -78,13 +79,10 @@ it('loses nothing of 50 deliveries a second and of visits that never pause', asy
     const host = `${idOf(branch)}.${house.domain}`;
     await until(`${branch} serves`, async () => (await ask(house.gatewayPort, { host })) === 200);
   }
-  over.abort();
-  const answers = await delivering;
-  const seen = (await Promise.all(visiting)).flat();
-  if (process.env.TEST_FIGURES) console.log(answers.length, 'deliveries,', seen.length, 'visits');
-  expect(answers.filter((one) => one !== 202)).toEqual([]);
-  expect(seen.filter((one) => one !== 200)).toEqual([]);
-  expect(answers.length).toBeGreaterThan(100);
+  const { deliveries, visits } = await load.end();
+  expect(deliveries.filter((one) => one !== 202)).toEqual([]);
+  expect(visits.filter((one) => one !== 200)).toEqual([]);
+  expect(deliveries.length).toBeGreaterThan(100);
 
   await repo.git('-C', repo.remote, 'config', 'receive.denyDeleteCurrent', 'ignore');
   for (const branch of ['main', ...branches]) {

@@ -25,8 +25,35 @@ export function ask(port: number, question: Question): Promise<number> {
   });
 }
 
-/** One client with one connection, until it is told to end. @returns the status of each answer, 0 where there was none */
-export async function visits(port: number, host: string, signal: AbortSignal): Promise<readonly number[]> {
+/** What goes on until it is ended. */
+export interface SteadyLoad {
+  /** @returns the status of each answer, 0 where there was none; printed by number where TEST_FIGURES is set */
+  end(): Promise<{ readonly deliveries: readonly number[]; readonly visits: readonly number[] }>;
+}
+
+/** Visits by clients that keep their connection and never pause, and deliveries at a rate beside them. */
+export function steadyLoad(of: {
+  readonly port: number;
+  readonly host: string;
+  readonly visitors: number;
+  readonly perSecond: number;
+  readonly deliver: () => Promise<number>;
+}): SteadyLoad {
+  const over = new AbortController();
+  const visiting = Array.from({ length: of.visitors }, () => visits(of.port, of.host, over.signal));
+  const delivering = deliveries(of.perSecond, of.deliver, over.signal);
+  return {
+    async end() {
+      over.abort();
+      const seen = { deliveries: await delivering, visits: (await Promise.all(visiting)).flat() };
+      if (process.env.TEST_FIGURES) console.log(seen.deliveries.length, 'deliveries,', seen.visits.length, 'visits');
+      return seen;
+    },
+  };
+}
+
+/** One client with one connection, until it is told to end. */
+async function visits(port: number, host: string, signal: AbortSignal): Promise<readonly number[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const seen: number[] = [];
   while (!signal.aborted) {
@@ -37,8 +64,8 @@ export async function visits(port: number, host: string, signal: AbortSignal): P
   return seen;
 }
 
-/** Sends at a rate, without waiting for answers, for 200 s at most. @returns as above */
-export async function deliveries(
+/** Sends at a rate, without waiting for answers, for 200 s at most. */
+async function deliveries(
   perSecond: number,
   send: () => Promise<number>,
   signal: AbortSignal,
