@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/**
+ * Two files at a time, each with a home, ports and names of its own: most of their time they wait for an engine or a clock. After the
+ * unit tests, which take all processors.
+ */
+const together = { maxWorkers: 2, sequence: { groupOrder: 1 } } as const;
+
 /** As the compiler has it. */
 const oxc = { jsx: { development: false } } as const;
 
@@ -14,21 +20,21 @@ export default defineConfig({
       {
         oxc,
         test: {
+          ...together,
           name: 'real',
           include: ['test/real/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       {
         oxc,
         test: {
+          ...together,
           name: 'journey',
           include: ['test/journey/**/*.test.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          fileParallelism: false,
         },
       },
     ],
