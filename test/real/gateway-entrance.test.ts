@@ -121,6 +121,17 @@ describe('a gateway behind its entrance', () => {
     expect((await world.ask()).status).toBe(200);
   });
 
+  it('says so where the names of its sockets would be too long, and makes none', async () => {
+    const long = path.join(world.options.home, 'long'.repeat(20));
+    await expect(startNginx({ ...world.options, home: long })).rejects.toMatchObject({
+      code: 'bad-config',
+      message: expect.stringContaining(
+        "/nginx/entrance/https.sock: a socket's path has at most 100 bytes; choose a shorter TREEHOUSE_HOME",
+      ),
+    });
+    expect(existsSync(path.join(long, 'nginx', 'entrance'))).toBe(false);
+  });
+
   it('is found again by the entrance after its nginx was killed', async () => {
     process.kill(nginx.pid, 'SIGKILL');
     // Who comes while its workers die with it may be cut off, as by any server that is killed.

@@ -368,9 +368,10 @@ describe('repositories', () => {
     });
     expect(read('engineHere: false')).toMatchObject({ engineHere: false, registryLogin: undefined });
     writeFileSync(secret, 'redis:6379');
-    const wrong = { ...env, TREEHOUSE_REGISTRY_USER: '', TREEHOUSE_ENGINE_HERE: 'maybe' };
+    const wrong = { ...env, TREEHOUSE_REGISTRY_USER: '', TREEHOUSE_ENGINE_HERE: 'maybe', TREEHOUSE_ENTRANCE: '80' };
     expect(faults(undefined, { env: wrong })).toEqual([
-      'the configuration has 3 faults:',
+      'the configuration has 4 faults:',
+      'entrance (TREEHOUSE_ENTRANCE): it is true or false',
       'redisUrl (REDIS_URL): it is redis://host:port',
       'engineHere (TREEHOUSE_ENGINE_HERE): it is true or false',
       'registry (TREEHOUSE_REGISTRY): half of a login is given: set TREEHOUSE_REGISTRY_USER too',
