@@ -35,6 +35,8 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await delay(random.below(500));
     await house.start();
   },
+  /** One of its processes, whatever it does just then. */
+  process: async ({ house }, random) => house.killProcess(random.below(12)),
   redis: async ({ house }) => void (await house.killPart('redis')),
   nginx: async ({ house }) => void (await house.killPart('nginx')),
   registry: async ({ house }) => void (await house.killPart('registry')),

@@ -13,11 +13,12 @@ import { startRemote } from './remote.ts';
 import { playRound } from './round.ts';
 import { STACKS } from './stacks.ts';
 
-const USAGE = `Usage: npm run chaos -- [--rounds N] [--seed S] [--faults a,b,…|none] [--branches N]
+const USAGE = `Usage: npm run chaos -- [--rounds N] [--seed S] [--faults a,b,…|none] [--branches N] [--several]
   --rounds    how many; 20 unless told
   --seed      of all choices; of the clock unless told
   --faults    of ${Object.keys(FAULTS).join(', ')}; all unless told
-  --branches  over all repositories; 20 unless told`;
+  --branches  over all repositories; 20 unless told
+  --several   processes instead of one: a receiver, two workers and a gateway`;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const SECRET = 'a secret of this run, which nobody else may know';
 
@@ -26,6 +27,7 @@ interface Settings {
   readonly seed: number;
   readonly faults: readonly string[];
   readonly branches: number;
+  readonly isSeveral: boolean;
   /** Holds the small disk at `disk`, the certificate at `tls`, and logs; made by setup/chaos. */
   readonly folder: string;
 }
@@ -37,6 +39,7 @@ function readSettings(): Settings {
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       faults: { type: 'string', default: Object.keys(FAULTS).join(',') },
       branches: { type: 'string', default: '20' },
+      several: { type: 'boolean', default: false },
       folder: { type: 'string', default: '' },
       help: { type: 'boolean', default: false },
     },
@@ -49,7 +52,7 @@ function readSettings(): Settings {
     process.exit(values.help ? 0 : 2);
   }
   const [rounds = 0, seed = 0, branches = 0] = numbers;
-  return { rounds, seed, branches, faults, folder: values.folder };
+  return { rounds, seed, branches, faults, isSeveral: values.several, folder: values.folder };
 }
 
 /** Each once before any a second time, so that a short run has many kinds. */
@@ -80,6 +83,7 @@ async function main(settings: Settings): Promise<boolean> {
   });
   const house = await makeHouse({
     ...{ root: ROOT, folder: disk, logs, dockerHost: engine.host, secret: SECRET },
+    isSeveral: settings.isSeveral,
     config: {
       sweep: 4,
       sweepGrace: 2,
@@ -125,9 +129,9 @@ async function main(settings: Settings): Promise<boolean> {
   console.log(
     well
       ? `${settings.rounds} rounds without a difference, seed ${seed}`
-      : `the world differs from the model: repeat it with --seed ${seed} --branches ${settings.branches}; the logs are in ${logs}`,
+      : `the world differs from the model: repeat it with --seed ${seed} --branches ${settings.branches}${settings.isSeveral ? ' --several' : ''}; the logs are in ${logs}`,
   );
-  await house.end('SIGTERM');
+  await house.stop();
   await remote.stop();
   // What is paused when its engine ends cannot end itself, and neither can the namespace that it is in.
   const paused = await engine.docker('ps', '--quiet', '--filter', 'status=paused');
