@@ -21,6 +21,8 @@ export function engineShells(docker: Docker, instance: string): Shells {
       const exec = await container
         .exec({
           ...{ Cmd: [...command], AttachStdin: true, AttachStdout: true, AttachStderr: true, Tty: isTty },
+          // A size that came after its start might find it begun, or not there yet.
+          ...(terminal ? { ConsoleSize: [terminal.rows, terminal.columns] } : {}),
           // Whatever it begins has it too.
           Env: [`${MARK}=${mark}`, ...(isTty ? ['TERM=xterm-256color'] : [])],
         })
@@ -32,7 +34,6 @@ export function engineShells(docker: Docker, instance: string): Shells {
         // It may have ended, or not be there yet.
         await exec.resize({ w: columns, h: rows }).catch(() => undefined);
       };
-      if (terminal) await resize(terminal);
       return {
         output: splitOutput(stream),
         input: stream,

@@ -57,6 +57,12 @@ it('has a terminal of a size that changes', async () => {
   expect(out).toMatch(/30 90[\s\S]*40 100/);
 });
 
+it('has its size before the command begins', async () => {
+  const terminal = { columns: 90, rows: 30 };
+  const all = Array.from({ length: 40 }, async () => printed(await begin(['stty', 'size'], terminal)));
+  expect(await Promise.all(all)).toEqual(all.map(() => ({ out: '30 90\r\n', err: '' })));
+});
+
 it('says which program is not there', async () => {
   const exec = await begin(['nothing-like-it']);
   const { out, err } = await printed(exec);
