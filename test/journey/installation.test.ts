@@ -103,7 +103,12 @@ async function pushed(deleted = false): Promise<number> {
 }
 const look = () => visit(house.ports.http, { path: '/', headers: { host: `${label}.preview.localhost` } });
 async function serves(text: string): Promise<void> {
-  await until(`it serves ${text}`, async () => (await look()).body.includes(text)).catch(async (error: unknown) => {
+  // Not the page that says of its first build.
+  const isServed = async () => {
+    const { status, body } = await look();
+    return status === 200 && body.includes(text);
+  };
+  await until(`it serves ${text}`, isServed).catch(async (error: unknown) => {
     throw new Error(
       `${String(error)}\n${await house.compose('logs', '--tail', '30', '--no-log-prefix', 'worker', 'serve', 'gateway')}`,
     );
