@@ -1,6 +1,6 @@
 /** What is known of one branch's preview, for people; decisions are taken from observation, never from this. */
 import type { Wait } from './admission.ts';
-import type { BuildEvent, Shown, Stage } from './events.ts';
+import { type BuildEvent, type Shown, STAGES, type Stage } from './events.ts';
 import { type Branch, type BuildId, type Commit, type PreviewId, previewId, type RepositoryName } from './names.ts';
 import { waitText } from './waiting.ts';
 
@@ -141,13 +141,13 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
         stages: { ...attempt.stages, [event.stage]: { startedAt: at } },
       }));
     case 'stage.finished':
-      return withAttempt(record, event.build, (attempt) => ({
-        ...attempt,
-        stages: {
-          ...attempt.stages,
-          [event.stage]: { startedAt: attempt.stages[event.stage]?.startedAt ?? at - event.ms, ms: event.ms },
-        },
-      }));
+      return withAttempt(record, event.build, (attempt) => {
+        const startedAt = attempt.stages[event.stage]?.startedAt ?? at - event.ms;
+        const stages = { ...attempt.stages, [event.stage]: { startedAt, ms: event.ms } };
+        // What began before it may go on, as a start does beside its push.
+        const goesOn = STAGES.findLast((stage) => stages[stage] && stages[stage].ms === undefined);
+        return { ...attempt, ...(goesOn ? { stage: goesOn } : {}), stages };
+      });
     case 'build.live':
       return withAttempt(
         {

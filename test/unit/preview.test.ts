@@ -152,6 +152,17 @@ describe('a record', () => {
     });
   });
 
+  it('is in the stage that goes on, of two at once', () => {
+    const begins = (stage: 'start' | 'push') => event({ type: 'stage.started', build: FIRST, stage });
+    const ends = (stage: 'start' | 'push') => event({ type: 'stage.finished', build: FIRST, stage, ms: 7 });
+    const stageAfter = (...events: readonly BuildEvent[]) =>
+      [started(FIRST), ...events].reduce(transition, fresh).attempt?.stage;
+    expect(stageAfter(begins('start'), begins('push'))).toBe('push');
+    expect(stageAfter(begins('start'), begins('push'), ends('push'))).toBe('start');
+    expect(stageAfter(begins('start'), begins('push'), ends('start'))).toBe('push');
+    expect(stageAfter(begins('start'), begins('push'), ends('push'), ends('start'))).toBe('start');
+  });
+
   it('is told by a failed attempt whether trying again could help', () => {
     const record = [started(FIRST), failed(FIRST)].reduce(transition, fresh);
     expect(record.attempt).toMatchObject({ outcome: 'failed', kind: 'terminal', message: 'it is red', stage: 'test' });
