@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /** One request by git's own CGI program. */
 export function gitBackend(root: string, request: IncomingMessage, response: ServerResponse): void {
+  // Who went away before would be waited for by it without end.
+  if (request.destroyed || response.destroyed) return;
   const url = new URL(request.url ?? '/', 'https://localhost');
   const header = (name: string): string => String(request.headers[name] ?? '');
   const child = spawn('git', ['http-backend'], {
