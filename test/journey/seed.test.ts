@@ -6,6 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { pidsIn } from '../support/footprint.ts';
 import { type Files, makeRepo, type TestRepo } from '../support/repo.ts';
 import { SECRET } from '../support/signed.ts';
 import { docker, freePorts, serves, startWorld, until, visit, type World } from '../support/treehouse.ts';
@@ -228,7 +229,7 @@ it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothi
   const repo = await makeRepo(path.join(folder, 'killed'), folderOf(`${ADD}; sleep 600`));
   const [port = 0, gatewayPort = 0] = await freePorts(2);
   // A process of its own, which can be killed.
-  await promisify(execFile)('npm', ['run', 'build'], { cwd: PROJECT });
+  await promisify(execFile)('bash', ['setup/build'], { cwd: PROJECT });
   const child = spawn(process.execPath, ['dist/cli.js', 'up'], {
     cwd: PROJECT,
     env: {
@@ -258,6 +259,8 @@ it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothi
   expect(
     (await visit(gatewayPort, { path: '/rows', headers: { host: `${id}.preview.localhost` } })).body,
   ).not.toContain('row');
+  // It outlived its Treehouse, and would outlive its folder.
+  for (const pid of await pidsIn(path.join(home, 'redis'))) process.kill(pid, 'SIGKILL');
   await rm(path.join(home, 'redis'), { recursive: true, force: true });
 
   const second = await startWorld({ repositories: { [name]: repo.remote }, home });

@@ -216,7 +216,7 @@ async function processFootprint({ home, pid }: Measured): Promise<Record<string,
 }
 
 /** Processes that work in a folder, which Treehouse's parts do. */
-async function pidsIn(folder: string): Promise<number[]> {
+export async function pidsIn(folder: string): Promise<number[]> {
   const pids = (await namesIn('/proc')).filter((name) => /^\d+$/.test(name));
   const found = pids.map(async (pid) =>
     (await readlink(`/proc/${pid}/cwd`).catch(() => '')) === folder ? [Number(pid)] : [],
