@@ -257,7 +257,7 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
   const message = run.secrets().redact(messageOf(error));
   const ms = () => deps.clock.now() - run.startedAt;
   const isOvertaken = code === 'superseded' || code === 'stopped';
-  let isEngineAway = false;
+  let kind = error instanceof TreehouseError ? error.kind : 'transient';
   try {
     await undoBuild(deps, {
       preview: run.preview,
@@ -266,11 +266,12 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
       commit: run.commit,
       before: world.stack,
       live: world.live?.containers.map((one) => one.id) ?? [],
-      isForGood: !isOvertaken && error instanceof TreehouseError && error.kind === 'terminal',
+      isForGood: !isOvertaken && kind === 'terminal',
     });
     await sweepSecrets(deps, run.preview);
   } catch (fault) {
-    isEngineAway = fault instanceof TreehouseError && fault.code === 'engine-away';
+    // What an engine that ends does to containers and builds looks as if the commit were at fault.
+    if (fault instanceof TreehouseError && fault.code === 'engine-away') kind = 'transient';
     // The next converge finds the remains by their labels and takes them away.
     deps.log.warn(
       { preview: run.preview.id, build: run.build, reason: messageOf(fault) },
@@ -284,8 +285,6 @@ async function takeBack(deps: ConvergeDeps, run: BuildRun, world: World, thrown:
   }
   if (!(error instanceof TreehouseError))
     deps.log.error({ err: error, preview: run.preview.id }, 'a build failed unexpectedly');
-  // What an engine that ends does to containers and builds looks as if the commit were at fault.
-  const kind = error instanceof TreehouseError && !isEngineAway ? error.kind : 'transient';
   // What would fail again is not tried again; a reset that did not come to its data left it as it was.
   if (kind === 'terminal') await deps.store.forgetReset(run.preview.id);
   await run.emit({
