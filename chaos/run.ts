@@ -133,10 +133,8 @@ async function main(settings: Settings): Promise<boolean> {
   );
   await house.stop();
   await remote.stop();
-  // What is paused when its engine ends cannot end itself, and neither can the namespace that it is in.
-  const paused = await engine.docker('ps', '--quiet', '--filter', 'status=paused');
-  if (paused.length > 0) await engine.docker('unpause', ...paused);
-  await engine.stop();
+  // What is paused would keep the namespace from ending.
+  await engine.losePower();
   return well;
 }
 
