@@ -20,7 +20,7 @@ import type {
 import type { AuditHost } from '../audit/ports.ts';
 import { isLoopback } from '../domain/loopback.ts';
 import { messageOf } from '../errors.ts';
-import { runProcess } from './run-process.ts';
+import { walls } from './host-walls.ts';
 
 export interface HostAuditOptions {
   /** PATH, where iptables is looked for. */
@@ -229,35 +229,6 @@ async function existing(folder: string): Promise<string> {
     )
       return at;
   }
-}
-
-/** As adapters/firewall.ts raises them. */
-async function walls(searchPath: string): Promise<Seen<boolean>> {
-  try {
-    const { stdout } = await runProcess({
-      command: 'iptables',
-      args: ['--wait', '5', '-S'],
-      env: { PATH: `${searchPath}:/usr/sbin:/sbin` },
-      timeoutMs: 10_000,
-      signal: AbortSignal.timeout(10_000),
-      act: 'reading the firewall',
-    });
-    return hasWalls(stdout);
-  } catch (error) {
-    return { unseen: messageOf(error).split('\n')[0] ?? '' };
-  }
-}
-
-/** Of `iptables -S`: the hooks lead into the chains of previews and of builds, and there are walls in them. */
-export function hasWalls(rules: string): boolean {
-  return (
-    /^-A INPUT\b.*-i th\+.*-j TREEHOUSE-INPUT$/m.test(rules) &&
-    /^-A TREEHOUSE-INPUT\b.*-j (?:DROP|REJECT)\b/m.test(rules) &&
-    /^-A DOCKER-USER\b.*-i th\+.*-j TREEHOUSE-FORWARD$/m.test(rules) &&
-    /^-A TREEHOUSE-FORWARD\b/m.test(rules) &&
-    /^-A DOCKER-USER\b.*-i docker0\b.*-j TREEHOUSE-BUILD$/m.test(rules) &&
-    /^-A TREEHOUSE-BUILD\b/m.test(rules)
-  );
 }
 
 async function homeFacts(settings: Settings, configFile: string | undefined): Promise<HomeFacts> {

@@ -10,7 +10,8 @@ import type Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { connectEngine } from '../../src/adapters/engine.ts';
 import { engineAudit } from '../../src/adapters/engine-audit.ts';
-import { hasWalls, hostAudit } from '../../src/adapters/host-audit.ts';
+import { hostAudit } from '../../src/adapters/host-audit.ts';
+import { hasWalls } from '../../src/adapters/host-walls.ts';
 import { auditCommand } from '../../src/audit/command.ts';
 import { isUnseen, type Settings } from '../../src/audit/facts.ts';
 import type { Finding } from '../../src/audit/grade.ts';
@@ -392,18 +393,41 @@ describe('the host', () => {
   });
 
   it('has its walls where both chains are led into', () => {
-    const rules = [
+    const refused = [
+      '-A TREEHOUSE-FORWARD -o th+ -j DROP',
+      '-A TREEHOUSE-FORWARD -d 169.254.0.0/16 -j DROP',
+      '-A TREEHOUSE-BUILD -d 169.254.0.0/16 -j DROP',
+    ];
+    const filter = [
       '-A INPUT -i th+ -j TREEHOUSE-INPUT',
-      '-A TREEHOUSE-INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN',
       '-A TREEHOUSE-INPUT -j DROP',
       '-A DOCKER-USER -i th+ -j TREEHOUSE-FORWARD',
-      '-A TREEHOUSE-FORWARD -d 169.254.0.0/16 -j REJECT --reject-with icmp-port-unreachable',
       '-A DOCKER-USER -i docker0 -j TREEHOUSE-BUILD',
-      '-A TREEHOUSE-BUILD -d 169.254.0.0/16 -j REJECT --reject-with icmp-port-unreachable',
+      ...refused,
     ];
-    expect(hasWalls(rules.join('\n'))).toBe(true);
-    for (const one of [rules[0], rules[2], rules[3], rules[4]]) {
-      expect(hasWalls(rules.filter((rule) => rule !== one).join('\n'))).toBe(false);
-    }
+    const security = ['-A FORWARD -i th+ -j TREEHOUSE-FORWARD', '-A FORWARD -i docker0 -j TREEHOUSE-BUILD', ...refused];
+    const saved = (first: readonly string[], second: readonly string[]) =>
+      ['*filter', ...first, 'COMMIT', '*security', ...second, 'COMMIT', ''].join('\n');
+    expect(hasWalls(saved(filter, security))).toBe(true);
+    for (const one of filter)
+      expect(
+        hasWalls(
+          saved(
+            filter.filter((rule) => rule !== one),
+            security,
+          ),
+        ),
+        one,
+      ).toBe(false);
+    for (const one of security)
+      expect(
+        hasWalls(
+          saved(
+            filter,
+            security.filter((rule) => rule !== one),
+          ),
+        ),
+        one,
+      ).toBe(false);
   });
 });
