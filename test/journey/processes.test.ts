@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { STAGES } from '../../src/domain/events.ts';
+import { STAGES, type Stage } from '../../src/domain/events.ts';
 import { type PreviewId, previewBranch, previewId, repositoryName, repositorySlug } from '../../src/domain/names.ts';
+import { pidsIn } from '../support/footprint.ts';
 import { type Installation, type Running, startInstallation } from '../support/processes.ts';
 import { type Files, makeRepo, type TestRepo } from '../support/repo.ts';
 import { docker, until } from '../support/treehouse.ts';
@@ -68,13 +69,20 @@ it.each(STAGES)('a worker that is killed in %s is replaced by the other, and not
   await repo.push({ branch });
   // By the sweep, which the one that leads does.
   await api('POST', '/sweep');
-  const met = await until(`${stage} begins`, async () =>
-    house.events.find((one) => one.preview === id && one.type === 'stage.started' && one.stage === stage),
-  );
+  const begins = (one: Stage) =>
+    until(`${one} begins`, async () =>
+      house.events.find((event) => event.preview === id && event.type === 'stage.started' && event.stage === one),
+    );
+  // This one is over in milliseconds, but waits for a gateway that does not answer.
+  const frozen = stage === 'route' ? await pidsIn(path.join(house.home, 'nginx')) : [];
+  if (stage === 'route') await begins('seed');
+  for (const one of frozen) process.kill(one, 'SIGSTOP');
+  const met = await begins(stage);
   const [pid] = await house.workersAt(id);
   const killed = workers.find((one) => one.pid === pid);
   expect(killed).toBeDefined();
   await killed?.kill();
+  for (const one of frozen) process.kill(one, 'SIGCONT');
   workers = [...workers.filter((one) => one !== killed), await house.start('worker')];
   await until(`${id} serves`, async () => (await house.visit(id)).body.includes(`killed in ${stage}.`));
   await until('it is said', async () => (await house.store.record(id))?.state === 'live');

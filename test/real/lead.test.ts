@@ -52,8 +52,10 @@ test('one of three leads, and when it goes another does at once', async () => {
     await anyLeads();
     await new Promise((resolve) => setTimeout(resolve, 2 * LEASE_MS));
     expect(leading).toHaveLength(1);
-    await all.get(leading[0] ?? '')?.stop();
-    expect(leading).toEqual([]);
+    const [first = ''] = leading;
+    await all.get(first)?.stop();
+    // Another may lead by now.
+    expect(leading).not.toContain(first);
   }
 });
 

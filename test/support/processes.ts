@@ -37,6 +37,7 @@ export interface Installation {
   readonly registry: string;
   /** Every event so far. */
   readonly events: readonly BuildEvent[];
+  /** Resolves once it runs; a first gateway, once a worker told it who may see what. */
   start(kind: 'serve' | 'worker' | 'gateway' | 'walls', env?: Readonly<Record<string, string>>): Promise<Running>;
   visit(label: string, where?: string): Promise<Answer>;
   /** Process ids of those that work on the preview. */
@@ -103,13 +104,10 @@ export async function startInstallation(
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => void lines.push(...text.split('\n').filter(Boolean)));
     }
-    // A gateway says so only once it was told who may see what.
-    if (kind !== 'gateway') {
-      await until(`${kind} runs`, async () => {
-        if (child.exitCode !== null) throw new Error(`${kind} ended: ${lines.join('\n')}`);
-        return lines.some((one) => one.includes('"msg":"it runs"'));
-      });
-    }
+    await until(`${kind} runs`, async () => {
+      if (child.exitCode !== null) throw new Error(`${kind} ended: ${lines.join('\n')}`);
+      return lines.some((one) => one.includes('"msg":"it runs"'));
+    });
     const gone = async (signal: NodeJS.Signals) => {
       child.kill(signal);
       await exited;
