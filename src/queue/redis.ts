@@ -27,6 +27,8 @@ export function redisConnections(url: string, log: Logger): RedisConnections {
       ...options,
       replyMapping: 'legacy',
     });
+    // As many wait for it to come back as asked meanwhile: no leak, which Node would take more than ten for. BullMQ adds to the number.
+    connection.setMaxListeners(Number.POSITIVE_INFINITY);
     connection.on('error', (error: NodeJS.ErrnoException) => {
       if (away) return;
       away = true;
