@@ -183,6 +183,11 @@ async function settle(
   const { live } = input.world;
   if (!live) throw new TreehouseError('stopped', 'nothing is live', { kind: 'transient' });
   await retire(deps, preview, repository, live, input.hurry);
+  if (record?.attempt?.build !== live.build) {
+    // A build came after what serves, and nothing of it is wanted now.
+    const stack = await deps.engine.observe(preview.id);
+    await removeIdleImages(deps, stack, stack.containers);
+  }
   await sweepSecrets(deps, preview);
   const cause = because ?? 'serves the newest commit';
   const isFork = forkNumber(preview.branch) !== undefined;

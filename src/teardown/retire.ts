@@ -81,7 +81,7 @@ async function removeUnusedImages(deps: RetireDeps, stack: ObservedStack, images
   }
 }
 
-/** What was built for a commit that failed for good: nothing builds on it any more, and of its layers the builder's cache knows. */
+/** What was built for a commit that failed for good, or is not wanted any more: nothing builds on it, and of its layers the builder's cache knows. */
 export async function removeIdleImages(
   deps: Pick<RetireDeps, 'engine' | 'registry'>,
   { images }: ObservedStack,

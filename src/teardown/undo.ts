@@ -42,7 +42,7 @@ async function undoOnEngine(deps: RetireDeps, failed: Failed): Promise<void> {
   const volumes = now.volumes.filter((one) => !had.has(one.name));
   await Promise.all(volumes.map((one) => deps.engine.removeVolume(one.name)));
   if (failed.isForGood) return removeIdleImages(deps, now, now.containers);
-  // The images by source stay: the same sources need not be built again. They go once a build ends, well or for good.
+  // The images by source stay: the same sources need not be built again. They go once a build ends, well or for good, or none is wanted.
   const known = new Set(before.images.map((one) => one.reference));
   for (const image of now.images) {
     if (known.has(image.reference) || image.reference.includes(`:${tagPrefix(preview)}src-`)) continue;

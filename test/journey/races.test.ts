@@ -98,6 +98,36 @@ it('what an overtaken build had built goes where the newer commit is bad', async
   await until('nothing is left of either', async () => (await images()).length === 0);
 });
 
+it('what an overtaken build had built goes where the branch goes back to what serves', async () => {
+  const id = world.idOf(repository, 'undecided');
+  const images = () => docker('images', '--all', '--no-trunc', '--quiet', '--filter', `label=treehouse.preview=${id}`);
+  await repo.branch('undecided', 'main');
+  const first = await repo.commit(plainDockerfile('undecided'));
+  await repo.push();
+  await world.pushed(repository, 'undecided');
+  await serves(world, id, 'undecided');
+  const before = await images();
+  expect(before).not.toEqual([]);
+  await repo.commit({
+    ...plainDockerfile('decided'),
+    'compose.yml': 'services: {web: {build: ., healthcheck: {test: ["CMD", "false"], interval: 30s}}}\n',
+  });
+  await repo.push();
+  await world.pushed(repository, 'undecided');
+  await until('the next is built and starts', async () => (await world.record(id))?.attempt?.stage === 'start');
+  expect(await images()).not.toEqual(before);
+  await repo.git('reset', '--hard', '--quiet', first);
+  await repo.push({ force: true });
+  await world.pushed(repository, 'undecided');
+  await until('nothing is left of the next', async () => (await images()).join() === before.join());
+  const ends = world.events.filter((one) => one.preview === id && one.type.startsWith('build.'));
+  expect(ends.map((one) => one.type).filter((type) => type !== 'build.started')).toEqual([
+    'build.live',
+    'build.superseded',
+  ]);
+  expect((await serves(world, id, 'undecided')).status).toBe(200);
+});
+
 it('open, then merge within a second: nothing is left', async () => {
   const id = world.idOf(repository, 'brief');
   await repo.branch('brief', 'main');
