@@ -58,7 +58,9 @@ beforeAll(async () => {
     path.join(house.etc, 'treehouse.yml'),
     JSON.stringify({ repositories: { [repository]: { url, branches: ['topic'] } }, sweep: 3600 }),
   );
-  await house.compose('up', '-d', '--no-build', '--scale', 'worker=2', '--wait', '--wait-timeout', '240');
+  await house
+    .compose('up', '-d', '--no-build', '--scale', 'worker=2', '--wait', '--wait-timeout', '240')
+    .catch((error: unknown) => withLogs(error, ...PARTS));
 }, 900_000);
 
 afterAll(async () => {
@@ -108,11 +110,12 @@ async function serves(text: string): Promise<void> {
     const { status, body } = await look();
     return status === 200 && body.includes(text);
   };
-  await until(`it serves ${text}`, isServed).catch(async (error: unknown) => {
-    throw new Error(
-      `${String(error)}\n${await house.compose('logs', '--tail', '30', '--no-log-prefix', 'worker', 'serve', 'gateway')}`,
-    );
-  });
+  await until(`it serves ${text}`, isServed).catch((error: unknown) => withLogs(error, 'worker', 'serve', 'gateway'));
+}
+
+/** Throws it with what those parts said last. */
+async function withLogs(error: unknown, ...parts: readonly string[]): Promise<never> {
+  throw new Error(`${String(error)}\n${await house.compose('logs', '--tail', '30', ...parts)}`);
 }
 
 /** What a request from inside a container is answered: a status, or the error's code. */
