@@ -90,10 +90,11 @@ export function volumeOf(one: {
   readonly Labels: Record<string, string> | null;
 }): ObservedVolume {
   const seed = one.Labels?.[LABEL.seed] ?? '';
+  const role = one.Labels?.[LABEL.role];
   return {
     name: one.Name,
     ...(seed === '' ? {} : { seededBy: seed as BuildId }),
-    ...(one.Labels?.[LABEL.role] === 'seeded' ? { isMark: true } : {}),
+    ...(role === 'seeded' || role === 'unserved' ? { mark: role } : {}),
   };
 }
 

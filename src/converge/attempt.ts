@@ -57,11 +57,9 @@ export async function attempt(deps: ConvergeDeps, input: AttemptInput): Promise<
   await deps.store.takeCancel(input.preview.id);
   const stopWatching = watchForNewer(deps, input, overtaken);
   const { cause } = input;
-  const { live, stack } = input.world;
   await run.emit({
     ...{ type: 'build.started', commit: input.commit, cause },
     ...(input.reset ? { resets: true } : {}),
-    ...(!live && stack.volumes.length === 0 ? { isFirst: true } : {}),
   });
   let hurry = input.context.signal;
   const commitToRoute = (): void => {
@@ -186,6 +184,8 @@ async function afterPlan(
 
   run.signal.throwIfAborted();
   on.commitToRoute();
+  // Before anybody sees the data: killed in between they are kept, which is the lesser fault.
+  if (started.mark !== undefined) await deps.engine.removeVolume(started.mark);
   const reached = await run.stage('route', () => routeTo(deps, run, started.containers));
   return { plan, started, images, reached };
 }

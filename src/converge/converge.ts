@@ -3,7 +3,7 @@ import { BRANCH_DELETED, settled } from '../domain/desired.ts';
 import { settingsFor } from '../domain/forks.ts';
 import { isServing } from '../domain/live.ts';
 import { type Commit, forkNumber, type PreviewId, shortCommit } from '../domain/names.ts';
-import type { ObservedStack } from '../domain/observed.ts';
+import { type ObservedStack, unservedMark } from '../domain/observed.ts';
 import type { ConvergeContext, Outcome } from '../domain/outcome.ts';
 import type { Repository } from '../domain/ports.ts';
 import { hasFailed, type PreviewKey, type PreviewRecord } from '../domain/preview.ts';
@@ -75,9 +75,9 @@ export async function converge(deps: ConvergeDeps, id: PreviewId, context: Conve
   // Also of a commit that is not tried again: its dead build left them all the same.
   const draining = await stopDrained(deps, world.stack.containers, STOP_GRACE);
   const kept = [...(world.live?.containers ?? []), ...draining];
-  await removeOrphans(deps.engine, preview, world.stack, kept, record);
+  await removeOrphans(deps.engine, preview, world.stack, kept);
   // A build takes back the data that was not there before it.
-  if (record?.isUnserved && world.stack.volumes.length > 0) world = await look();
+  if (unservedMark(world.stack.volumes) !== undefined) world = await look();
   const builds = [...kept.map((one) => one.build), ...(world.live ? [world.live.build] : [])];
   await removeCheckouts(deps, preview, repository, builds);
   const isBad = !isAsked && hasFailed(record, commit);
@@ -182,6 +182,9 @@ async function settle(
   const { preview, record, repository, because } = input;
   const { live } = input.world;
   if (!live) throw new TreehouseError('stopped', 'nothing is live', { kind: 'transient' });
+  // What was found to run serves from now on, and its data with it.
+  const mark = unservedMark(input.world.stack.volumes);
+  if (mark !== undefined) await deps.engine.removeVolume(mark);
   await retire(deps, preview, repository, live, input.hurry);
   if (record?.attempt?.build !== live.build) {
     // A build came after what serves, and nothing of it is wanted now.

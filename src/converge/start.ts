@@ -3,14 +3,16 @@ import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   composeFile,
+  labelsFor,
   plannedFacts,
   projectName,
   type ServiceInstance,
   serviceKey,
+  unservedMarkName,
   volumeName,
 } from '../domain/compose-file.ts';
 import { differences } from '../domain/isolation.ts';
-import type { ObservedContainer, ObservedStack } from '../domain/observed.ts';
+import { type ObservedContainer, type ObservedStack, unservedMark } from '../domain/observed.ts';
 import { layerOf } from '../domain/secrets.ts';
 import type { SeedPlan } from '../domain/seed.ts';
 import type { Seed } from '../domain/stack.ts';
@@ -28,6 +30,8 @@ export interface Started {
   readonly containers: readonly ObservedContainer[];
   /** To be run in these before they serve. */
   readonly seeds: readonly Seed[];
+  /** The volume that says that nothing served on these data; it goes before they do. */
+  readonly mark?: string;
 }
 
 export async function startStack(
@@ -59,6 +63,8 @@ export async function startStack(
       }
     }),
   );
+  const mark =
+    unservedMark(volumes) ?? (live || volumes.length > 0 ? undefined : await markUnserved(deps, run, instances));
   const fresh = instances.filter((one) =>
     plan.steps.some((step) => step.op !== 'keep' && step.service === one.service.name),
   );
@@ -87,7 +93,21 @@ export async function startStack(
     signal: run.signal,
   });
   const stayed = await Promise.all(kept.map((step) => deps.engine.container(step.container.id)));
-  return { plan, containers: [...started, ...stayed.filter((one) => one !== undefined)], seeds: due };
+  const containers = [...started, ...stayed.filter((one) => one !== undefined)];
+  return { plan, containers, seeds: due, ...(mark === undefined ? {} : { mark }) };
+}
+
+/** In the engine, beside what it tells of: a Treehouse that forgot everything still knows. @returns its name, where there will be data */
+async function markUnserved(
+  { engine, instance }: Pick<ConvergeDeps, 'engine' | 'instance'>,
+  { preview }: BuildRun,
+  instances: readonly ServiceInstance[],
+): Promise<string | undefined> {
+  const mounts = instances.flatMap((one) => one.service.mounts);
+  if (!mounts.some((one) => one.kind === 'volume')) return undefined;
+  const name = unservedMarkName(preview, instance);
+  await engine.createVolume(name, labelsFor(instance, preview, 'unserved'));
+  return name;
 }
 
 export interface NewContainers {

@@ -79,6 +79,11 @@ export function seedMarkName(preview: PreviewKey, instance: string, build: Build
   return `${projectName(preview, 'app')}.${instance}.seeded-${build}`;
 }
 
+/** The mark that what data there is belongs to builds of which none served; no key of a volume comes out as this. */
+export function unservedMarkName(preview: PreviewKey, instance: string): string {
+  return `${projectName(preview, 'app')}.${instance}.unserved`;
+}
+
 /** A network's interface on the host: `th` and a hash, by which the firewall knows previews; Linux takes 15 characters. */
 export function bridgeName(network: string): string {
   return `th${createHash('sha256').update(network).digest('hex').slice(0, 12)}`;

@@ -32,8 +32,6 @@ export type BuildEvent =
       readonly cause: string;
       /** Set where its data is made anew. */
       readonly resets?: true;
-      /** Set where the preview has no data: until a build serves, all of it is that of builds that did not get there. */
-      readonly isFirst?: true;
     })
   | (OfBuild & { readonly type: 'stage.started'; readonly stage: Stage })
   | (OfBuild & { readonly type: 'stage.finished'; readonly stage: Stage; readonly ms: number; readonly note?: string })

@@ -7,7 +7,7 @@ export const LABEL = {
   branch: 'treehouse.branch',
   commit: 'treehouse.commit',
   service: 'treehouse.service',
-  /** What the thing is for: `app`, `test`, `network`, `volume`, `image`, or `seeded` on a mark that seeds ended well. */
+  /** What the thing is for: `app`, `test`, `network`, `volume`, `image`, `seeded` on a mark that seeds ended well, or `unserved` on one that nothing served yet. */
   role: 'treehouse.role',
   build: 'treehouse.build',
   /** Hash of all that makes a service's container what it is; equal means it may be left alone. */
@@ -36,4 +36,4 @@ export const LABEL = {
 /** Prefix of every label above; a branch may set none with it. */
 export const LABEL_PREFIX = 'treehouse.';
 
-export type Role = 'app' | 'test' | 'network' | 'volume' | 'image' | 'seeded';
+export type Role = 'app' | 'test' | 'network' | 'volume' | 'image' | 'seeded' | 'unserved';

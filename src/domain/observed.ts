@@ -58,8 +58,13 @@ export interface ObservedVolume {
   readonly name: string;
   /** The build whose seeds fill it; undefined where none do. */
   readonly seededBy?: BuildId;
-  /** It holds nothing: it is the word that the seeds of that build ended well. */
-  readonly isMark?: boolean;
+  /** It holds nothing, but says that the seeds of that build ended well, or that all data of the preview is of builds that never served. */
+  readonly mark?: 'seeded' | 'unserved';
+}
+
+/** The name of the mark that what data there is belongs to builds of which none served, and is nobody's; undefined where one did. */
+export function unservedMark(volumes: ObservedStack['volumes']): string | undefined {
+  return volumes.find((one) => one.mark === 'unserved')?.name;
 }
 
 export interface ObservedImage {

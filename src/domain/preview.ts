@@ -50,8 +50,6 @@ export interface PreviewRecord extends PreviewKey, Shown {
   readonly expiresAt?: number;
   /** The last lines of what did not come up when it was to be woken; absent once anything else became of it. */
   readonly unwoken?: readonly string[];
-  /** Nothing served since it had no data: what data there is belongs to builds that did not get there, and is nobody's. */
-  readonly isUnserved?: true;
   /** The newest build, whatever became of it. */
   readonly attempt?: Attempt;
   /** What it took so far, in all its lives. */
@@ -125,7 +123,6 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
         state: 'building',
         reason: event.cause,
         changedAt: at,
-        ...(event.isFirst ? { isUnserved: true } : {}),
         attempt: {
           build: event.build,
           commit: event.commit,
@@ -151,7 +148,7 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
     case 'build.live':
       return withAttempt(
         {
-          ...served(unshown(record)),
+          ...unshown(record),
           state: 'live',
           reason: 'serves the newest commit',
           changedAt: at,
@@ -193,8 +190,7 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
     case 'preview.observed': {
       const serving = event.serving;
       const isSame = serving !== undefined && serving.build === record.serving?.build;
-      const known = isSame ? record : unshown(record);
-      const { serving: _serving, ...rest } = serving ? served(known) : known;
+      const { serving: _serving, ...rest } = isSame ? record : unshown(record);
       return {
         ...rest,
         ...(serving ? { serving } : {}),
@@ -228,10 +224,6 @@ function become(before: PreviewRecord, event: BuildEvent): PreviewRecord {
     default:
       return event satisfies never;
   }
-}
-
-function served({ isUnserved: _isUnserved, ...record }: PreviewRecord): PreviewRecord {
-  return record;
 }
 
 function unshown({ services: _services, login: _login, ...record }: PreviewRecord): PreviewRecord {

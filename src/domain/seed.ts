@@ -51,7 +51,7 @@ export function unseededBuilds(stack: {
   readonly containers: readonly Pick<ObservedContainer, 'build' | 'isSeeded'>[];
   readonly volumes: readonly ObservedVolume[];
 }): ReadonlySet<BuildId> {
-  const seeded = new Set(stack.volumes.flatMap((one) => (one.isMark ? (one.seededBy ?? []) : [])));
+  const seeded = new Set(stack.volumes.flatMap((one) => (one.mark ? (one.seededBy ?? []) : [])));
   const began = [
     ...stack.volumes.flatMap((one) => one.seededBy ?? []),
     ...stack.containers.flatMap((one) => (one.isSeeded ? [one.build] : [])),
@@ -70,10 +70,10 @@ export function halfSeeded(stack: ObservedStack, live: readonly ObservedContaine
 /** Marks of builds of which nothing is left. */
 export function idleMarks(stack: ObservedStack): readonly string[] {
   const used = new Set([
-    ...stack.volumes.flatMap((one) => (one.isMark ? [] : (one.seededBy ?? []))),
+    ...stack.volumes.flatMap((one) => (one.mark ? [] : (one.seededBy ?? []))),
     ...stack.containers.map((one) => one.build),
   ]);
   return stack.volumes.flatMap((one) =>
-    one.isMark && one.seededBy !== undefined && !used.has(one.seededBy) ? [one.name] : [],
+    one.mark && one.seededBy !== undefined && !used.has(one.seededBy) ? [one.name] : [],
   );
 }

@@ -2,7 +2,7 @@
 
 import { projectName } from '../domain/compose-file.ts';
 import type { BuildId } from '../domain/names.ts';
-import type { ObservedContainer, ObservedNetwork, ObservedStack } from '../domain/observed.ts';
+import { type ObservedContainer, type ObservedNetwork, type ObservedStack, unservedMark } from '../domain/observed.ts';
 import type { Engine } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 
@@ -21,7 +21,7 @@ export async function removeBuild(
   await Promise.all(networks.map((one) => removeNetwork(engine, one, others)));
   if (role === 'test') {
     const prefix = `${projectName(preview, 'test')}_${build}_`;
-    await removeVolumes(engine, stack, prefix);
+    await removeVolumes(engine, startingWith(prefix, stack));
   }
 }
 
@@ -38,14 +38,13 @@ export async function removeNetwork(
 
 /**
  * Removes what builds left behind whose worker died: all that neither serves nor is a network of what serves.
- * @param record where nothing of the preview ever served, its data is theirs too
+ * Where nothing of the preview ever served, its data is theirs too.
  */
 export async function removeOrphans(
   engine: Engine,
   preview: PreviewKey,
   stack: ObservedStack,
   live: readonly ObservedContainer[],
-  { isUnserved = false }: { readonly isUnserved?: boolean | undefined } = {},
 ): Promise<void> {
   const keep = new Set(live.map((one) => one.id));
   const joined = new Set(live.flatMap((one) => [...one.networks.keys()]));
@@ -54,11 +53,21 @@ export async function removeOrphans(
   const networks = stack.networks.filter((one) => !joined.has(one.name));
   await Promise.all(networks.map((one) => removeNetwork(engine, one, [])));
   // No commit that comes may make something of them, and none may find another's data.
-  const prefix = isUnserved && live.length === 0 ? '' : `${projectName(preview, 'test')}_`;
-  await removeVolumes(engine, stack, prefix);
+  const prefix =
+    unservedMark(stack.volumes) !== undefined && live.length === 0 ? '' : `${projectName(preview, 'test')}_`;
+  await removeVolumes(engine, startingWith(prefix, stack));
 }
 
-async function removeVolumes(engine: Engine, stack: ObservedStack, prefix: string): Promise<void> {
-  const names = stack.volumes.map((one) => one.name).filter((one) => one.startsWith(prefix));
-  await Promise.all(names.map((one) => engine.removeVolume(one)));
+function startingWith(prefix: string, { volumes }: ObservedStack): ObservedStack['volumes'] {
+  return volumes.filter((one) => one.name.startsWith(prefix));
+}
+
+/** A mark that they are nobody's goes last: who is killed in between finds the rest by it. */
+export async function removeVolumes(
+  engine: Pick<Engine, 'removeVolume'>,
+  volumes: ObservedStack['volumes'],
+): Promise<void> {
+  const mark = unservedMark(volumes);
+  await Promise.all(volumes.flatMap(({ name }) => (name === mark ? [] : [engine.removeVolume(name)])));
+  if (mark !== undefined) await engine.removeVolume(mark);
 }

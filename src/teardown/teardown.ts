@@ -4,7 +4,7 @@ import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
 import { removeAllCheckouts } from './checkouts.ts';
-import { removeNetwork } from './remove.ts';
+import { removeNetwork, removeVolumes } from './remove.ts';
 import type { RetireDeps } from './retire.ts';
 
 /** Seconds for a container to end by itself; its preview is gone, so there is little to save. */
@@ -26,7 +26,7 @@ export async function teardown(
     }),
   );
   await Promise.all(stack.networks.map((one) => removeNetwork(deps.engine, one, [])));
-  await Promise.all(stack.volumes.map((one) => deps.engine.removeVolume(one.name)));
+  await removeVolumes(deps.engine, stack.volumes);
   // One after the other: two tags of one image are in each other's way.
   for (const image of stack.images) await deps.engine.removeImage(image.reference);
   await removeTags(deps, preview, repository);

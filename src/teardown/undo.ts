@@ -6,7 +6,7 @@ import type { BuildId, Commit } from '../domain/names.ts';
 import type { ObservedStack } from '../domain/observed.ts';
 import type { Repository } from '../domain/ports.ts';
 import type { PreviewKey } from '../domain/preview.ts';
-import { removeBuild } from './remove.ts';
+import { removeBuild, removeVolumes } from './remove.ts';
 import { type RetireDeps, removeIdleImages, removeImage } from './retire.ts';
 
 interface Failed {
@@ -40,7 +40,7 @@ async function undoOnEngine(deps: RetireDeps, failed: Failed): Promise<void> {
   // Data of a service that never ran right would be found by the next try.
   const had = new Set(before.volumes.map((one) => one.name));
   const volumes = now.volumes.filter((one) => !had.has(one.name));
-  await Promise.all(volumes.map((one) => deps.engine.removeVolume(one.name)));
+  await removeVolumes(deps.engine, volumes);
   if (failed.isForGood) return removeIdleImages(deps, now, now.containers);
   // The images by source stay: the same sources need not be built again. They go once a build ends, well or for good, or none is wanted.
   const known = new Set(before.images.map((one) => one.reference));

@@ -75,9 +75,9 @@ afterAll(async () => {
 const volumesOf = (id: string) => docker('volume', 'ls', '-q', '--filter', `label=treehouse.preview=${id}`);
 
 /** A volume of the preview that no build under way has made. */
-async function volumeOf(id: string, branch: string, name: string): Promise<string> {
+async function volumeOf(id: string, branch: string, name: string, role = 'volume'): Promise<string> {
   const instance = (await readFile(path.join(world.home, 'instance'), 'utf8')).trim();
-  const labels = { instance, preview: id, repository: rows, branch, role: 'volume' };
+  const labels = { instance, preview: id, repository: rows, branch, role };
   const flags = Object.entries(labels).flatMap(([label, value]) => ['--label', `treehouse.${label}=${value}`]);
   await docker('volume', 'create', ...flags, name);
   return name;
@@ -192,6 +192,7 @@ it('what a build that died had made is not met by the next one, nor left by it',
   expect(await world.ended(id, commit)).toMatchObject({ state: 'failed' });
   // As one leaves it that could not be undone.
   const old = await volumeOf(id, 'dies', `th-${id}_data`);
+  await volumeOf(id, 'dies', `th-${id}.unserved`, 'unserved');
   const next = await repos.rows.commit(bad('two'));
   await repos.rows.push();
   await world.pushed(rows, 'dies');
@@ -223,12 +224,9 @@ it('two Treehouses on one engine that preview the same branch share no volume; o
   expect(await volumesOf(id)).toEqual([old]);
 });
 
-it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothing of it: the data is made anew', async () => {
-  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
-  const name = `acme/killed${process.pid}`;
-  const repo = await makeRepo(path.join(folder, 'killed'), folderOf(`${ADD}; sleep 600`));
+/** A Treehouse in a process of its own, which is killed once something is so. @returns the gateway's port, where its nginx goes on */
+async function killedOnce(home: string, name: string, remote: string, is: () => Promise<boolean>): Promise<number> {
   const [port = 0, gatewayPort = 0] = await freePorts(2);
-  // A process of its own, which can be killed.
   await promisify(execFile)('bash', ['setup/build'], { cwd: PROJECT });
   const child = spawn(process.execPath, ['dist/cli.js', 'up'], {
     cwd: PROJECT,
@@ -237,7 +235,7 @@ it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothi
       HOME: process.env.HOME,
       INIT_CWD: home,
       TREEHOUSE_HOME: home,
-      TREEHOUSE_REPOS: `${name}=${repo.remote}`,
+      TREEHOUSE_REPOS: `${name}=${remote}`,
       TREEHOUSE_PORT: String(port),
       TREEHOUSE_GATEWAY_PORT: String(gatewayPort),
       TREEHOUSE_WEBHOOK_SECRET: SECRET,
@@ -247,21 +245,33 @@ it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothi
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += String(chunk)));
   const exited = new Promise((resolve) => child.once('exit', resolve));
-  const id = `main--killed${process.pid}`;
   try {
-    await until('it is seeded', async () => (await rowsIn(id)) === 'row').catch((error: unknown) => {
+    await until('it can be killed', is).catch((error: unknown) => {
       throw new Error(`${String(error)}:\n${output}`);
     });
   } finally {
     child.kill('SIGKILL');
     await exited;
   }
+  return gatewayPort;
+}
+
+/** It outlived its Treehouse, and would outlive its folder. */
+async function wipeRedis(home: string): Promise<void> {
+  for (const pid of await pidsIn(path.join(home, 'redis'))) process.kill(pid, 'SIGKILL');
+  await rm(path.join(home, 'redis'), { recursive: true, force: true });
+}
+
+it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothing of it: the data is made anew', async () => {
+  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
+  const name = `acme/killed${process.pid}`;
+  const repo = await makeRepo(path.join(folder, 'killed'), folderOf(`${ADD}; sleep 600`));
+  const id = `main--killed${process.pid}`;
+  const gatewayPort = await killedOnce(home, name, repo.remote, async () => (await rowsIn(id)) === 'row');
   expect(
     (await visit(gatewayPort, { path: '/rows', headers: { host: `${id}.preview.localhost` } })).body,
   ).not.toContain('row');
-  // It outlived its Treehouse, and would outlive its folder.
-  for (const pid of await pidsIn(path.join(home, 'redis'))) process.kill(pid, 'SIGKILL');
-  await rm(path.join(home, 'redis'), { recursive: true, force: true });
+  await wipeRedis(home);
 
   const second = await startWorld({ repositories: { [name]: repo.remote }, home });
   try {
@@ -275,6 +285,51 @@ it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothi
     await repo.push();
     await second.pushed(name, 'main');
     expect((await serves(second, id, 'row', '/rows')).body).toBe('row\n');
+  } finally {
+    await second.stop();
+    await rm(home, { recursive: true, force: true });
+  }
+});
+
+it('a Treehouse that is killed in a first start, and whose Redis is wiped, knows that the data is nobody’s', async () => {
+  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
+  const name = `acme/nobodys${process.pid}`;
+  const id = `main--nobodys${process.pid}`;
+  // It never gets well on new data, and ends at once on what it left.
+  const compose = (more: string) => `services:
+  web:
+    image: busybox
+    command: ["sh", "-c", "test ! -e /data/mine && touch /data/mine && exec sleep 600"]
+    expose: ["8000"]
+    volumes: ["data:/data"]
+${more}volumes: {data: {}}
+`;
+  const volumes = () => docker('volume', 'ls', '-q', '--filter', `label=treehouse.preview=${id}`);
+  const runs = async () => (await docker('ps', '-q', '--filter', `label=treehouse.preview=${id}`)).length === 1;
+  const repo = await makeRepo(path.join(folder, 'nobodys'), { 'compose.yml': compose('') });
+  await killedOnce(home, name, repo.remote, runs);
+  expect(await volumes()).not.toEqual([]);
+  // As where the power fails.
+  await docker('kill', ...(await docker('ps', '-q', '--filter', `label=treehouse.preview=${id}`)));
+  await wipeRedis(home);
+
+  const second = await startWorld({ repositories: { [name]: repo.remote }, home });
+  try {
+    await second.pushed(name, 'main');
+    const key = second.idOf(name, 'main');
+    await until('it starts again', async () => (await second.record(key))?.attempt?.stage === 'start');
+    await until('on new data', runs);
+    const bad = await repo.commit({ 'compose.yml': compose('    privileged: true\n') });
+    await repo.push();
+    await second.pushed(name, 'main');
+    await second.ended(key, bad);
+    expect(second.events.flatMap((one) => (one.type.startsWith('build.') ? [one.type] : []))).toEqual([
+      'build.started',
+      'build.superseded',
+      'build.started',
+      'build.failed',
+    ]);
+    expect(await volumes()).toEqual([]);
   } finally {
     await second.stop();
     await rm(home, { recursive: true, force: true });

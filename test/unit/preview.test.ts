@@ -122,17 +122,6 @@ describe('a record', () => {
     ).toEqual(['live (it was found so), serves 2 at 2 URLs', 'failed (it was found so), serves nothing']);
   });
 
-  it('knows until something serves that its data is nobody’s', () => {
-    const first = event({ type: 'build.started', build: FIRST, commit: ONE, cause: 'it was pushed', isFirst: true });
-    const observed = { type: 'preview.observed', cause: 'it was found so', state: 'live', urls: URLS } as const;
-    const unserved = (...events: readonly BuildEvent[]) => events.reduce(transition, fresh).isUnserved;
-    expect(unserved(started(FIRST))).toBeUndefined();
-    expect(unserved(first, superseded(FIRST), started(SECOND), failed(SECOND))).toBe(true);
-    expect(unserved(first, live(FIRST))).toBeUndefined();
-    expect(unserved(first, event({ ...observed, serving: { build: FIRST, commit: ONE, since: 1 } }))).toBeUndefined();
-    expect(unserved(first, event({ ...observed, state: 'failed' }))).toBe(true);
-  });
-
   it('keeps the times of overlapping stages apart', () => {
     const record = [
       started(FIRST),

@@ -135,7 +135,7 @@ describe('a seed is due', () => {
 describe('a build whose seeds did not end', () => {
   const volume = (name: string, seededBy?: string): ObservedVolume =>
     seededBy === undefined ? { name } : { name, seededBy: seededBy as BuildId };
-  const mark = (of: string): ObservedVolume => ({ name: `mark-${of}`, seededBy: of as BuildId, isMark: true });
+  const mark = (of: string): ObservedVolume => ({ name: `mark-${of}`, seededBy: of as BuildId, mark: 'seeded' });
   const container = (build: string, isSeeded = true) => ({ build: build as BuildId, isSeeded }) as ObservedContainer;
   const stack = (volumes: readonly ObservedVolume[], containers: readonly ObservedContainer[] = []) =>
     ({ volumes, containers }) as unknown as ObservedStack;
