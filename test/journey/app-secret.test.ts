@@ -32,7 +32,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await world?.stop();
-  await rm(folder, { recursive: true, force: true });
+  // It was stopped in the middle of its first look: a child of git may be about to end.
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
 });
 
 it.each([
