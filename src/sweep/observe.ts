@@ -26,7 +26,9 @@ export async function observeAll(
 ): Promise<{ readonly seen: Seen; readonly should: Standings }> {
   // Whoever runs before or after all else is read may have changed it meanwhile.
   const before = await deps.worker.atWork();
-  const wanting = readWanted(deps, signal);
+  const all = deps.repositories();
+  const heads = batches(all, (one) => readHeads(deps, one, signal));
+  const wanting = readWanted(deps, all, heads, signal);
   const isWanted = async (id: PreviewId) => {
     const { should } = await wanting;
     return should.wanted.has(id) || should.asIs.has(id);
@@ -38,7 +40,8 @@ export async function observeAll(
     deps.gateway.routes(),
     deps.hints.later(),
     Promise.all(deps.places.map((one) => readPlace(one, isWanted))),
-  ]);
+    // A git that is being ended still writes to its folder.
+  ]).finally(() => Promise.allSettled([heads]));
   const seen: Seen = {
     ...wanted,
     records,
@@ -53,14 +56,18 @@ export async function observeAll(
 }
 
 /** What should be, and from what that is known. */
-async function readWanted(deps: SweepDeps, signal: AbortSignal) {
-  const all = deps.repositories();
+async function readWanted(
+  deps: SweepDeps,
+  all: readonly Repository[],
+  heads: Promise<readonly RepositoryState[]>,
+  signal: AbortSignal,
+) {
   const asking = async () => {
     const heard = await deps.allPullRequests();
     return { heard, said: deps.forge && (await askForge({ side: deps.forge, forks: deps.forks }, all, heard, signal)) };
   };
   const [repositories, { heard, said }, aside, paths, heardForks] = await Promise.all([
-    batches(all, (one) => readHeads(deps, one, signal)),
+    heads,
     asking(),
     deps.store.allAside(),
     deps.store.allPaths(),

@@ -13,6 +13,8 @@ import type { Repository, Route } from '../../src/domain/ports.ts';
 import { newRecord, type PreviewKey, type PreviewRecord } from '../../src/domain/preview.ts';
 import type { Thing } from '../../src/domain/sweep.ts';
 import type { Seen } from '../../src/sweep/decide.ts';
+import type { SweepDeps } from '../../src/sweep/deps.ts';
+import { keptLog } from './log.ts';
 
 export const HEAD = commitId('1'.repeat(40));
 export const OTHER = commitId('2'.repeat(40));
@@ -48,6 +50,35 @@ export function seen(more: Partial<Seen>): Seen {
     unread: [],
     running: new Set(),
     later: new Set(),
+    ...more,
+  };
+}
+
+const nothing = async () => undefined;
+const none = async () => [];
+const unknown = async () => new Map();
+
+/** Ports of a world in which there is nothing, but for what is given. */
+export function sweepDeps(more: Partial<SweepDeps>): SweepDeps {
+  return {
+    repositories: () => [SHOP],
+    git: { branches: async () => heads('main') },
+    forks: { all: none, approvals: none, note: nothing },
+    store: {
+      ...{ records: none, know: nothing, pullRequests: none, notePullRequest: nothing },
+      ...{ allAside: unknown, allPaths: unknown },
+    },
+    engine: {
+      ...{ stop: nothing, removeContainer: nothing, removeNetwork: nothing, removeVolume: nothing },
+      ...{ removeImage: nothing, image: nothing },
+    },
+    inventory: async () => ({ stacks: new Map(), things: [] }),
+    gateway: { routes: none, setRoutes: async () => true },
+    places: [],
+    allPullRequests: unknown,
+    hints: { hint: nothing, later: async () => new Set() },
+    worker: { atWork: none, hold: async (_id, work) => work().then(() => true) },
+    log: keptLog().log,
     ...more,
   };
 }

@@ -6,8 +6,7 @@ import { TreehouseError } from '../../src/errors.ts';
 import { carryOut } from '../../src/sweep/carry-out.ts';
 import type { SweepDeps } from '../../src/sweep/deps.ts';
 import { registryPlace } from '../../src/sweep/registry-place.ts';
-import { keptLog } from '../support/log.ts';
-import { HEAD, heads, keyOf, SHOP, whole } from '../support/sweep-world.ts';
+import { HEAD, heads, keyOf, SHOP, sweepDeps, whole } from '../support/sweep-world.ts';
 
 const GONE = keyOf('gone');
 const THINGS = whole(GONE).things;
@@ -24,23 +23,16 @@ function world(more: Partial<SweepDeps> = {}) {
     find: async () => [],
     remove: async (thing: Thing) => void done.push(`${thing.what} ${thing.ref}`),
   };
+  const quiet = sweepDeps({});
   const deps: SweepDeps = {
-    repositories: () => [SHOP],
+    ...quiet,
     git: {
       branches: async () => {
         if (branches.now instanceof TreehouseError) throw branches.now;
         return branches.now;
       },
     },
-    forks: { all: async () => [], approvals: async () => [], note: async () => undefined },
-    store: {
-      records: async () => [],
-      know: async (key) => void done.push(`know ${key.id}`),
-      pullRequests: async () => [],
-      notePullRequest: async () => undefined,
-      allAside: async () => new Map(),
-      allPaths: async () => new Map(),
-    },
+    store: { ...quiet.store, know: async (key) => void done.push(`know ${key.id}`) },
     engine: {
       stop: say('stop'),
       removeContainer: say('container'),
@@ -49,17 +41,15 @@ function world(more: Partial<SweepDeps> = {}) {
       removeImage: say('image'),
       image: async () => undefined,
     },
-    inventory: async () => ({ stacks: new Map(), things: [] }),
     gateway: {
-      routes: async () => [],
+      ...quiet.gateway,
       setRoutes: async (id) => {
         done.push(`route ${id}`);
         return true;
       },
     },
     places: [rest],
-    allPullRequests: async () => new Map(),
-    hints: { hint: async (id) => void done.push(`hint ${id}`), later: async () => new Set() },
+    hints: { ...quiet.hints, hint: async (id) => void done.push(`hint ${id}`) },
     worker: {
       atWork: async () => [...running].map((id) => ({ id })),
       async hold(id, work) {
@@ -70,7 +60,6 @@ function world(more: Partial<SweepDeps> = {}) {
         return true;
       },
     },
-    log: keptLog().log,
     ...more,
   };
   const carry = (decisions: readonly Decision[]) => carryOut(deps, decisions, new AbortController().signal);
