@@ -224,8 +224,17 @@ it('two Treehouses on one engine that preview the same branch share no volume; o
   expect(await volumesOf(id)).toEqual([old]);
 });
 
-/** A Treehouse in a process of its own, which is killed once something is so. @returns the gateway's port, where its nginx goes on */
-async function killedOnce(home: string, name: string, remote: string, is: () => Promise<boolean>): Promise<number> {
+interface Killed {
+  readonly home: string;
+  readonly name: string;
+  readonly remote: string;
+  /** Where its nginx goes on. */
+  readonly gatewayPort: number;
+}
+
+/** A Treehouse in a process and a home of its own, which is killed once something is so. */
+async function killedOnce(name: string, remote: string, is: () => Promise<boolean>): Promise<Killed> {
+  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
   const [port = 0, gatewayPort = 0] = await freePorts(2);
   await promisify(execFile)('bash', ['setup/build'], { cwd: PROJECT });
   const child = spawn(process.execPath, ['dist/cli.js', 'up'], {
@@ -253,29 +262,34 @@ async function killedOnce(home: string, name: string, remote: string, is: () => 
     child.kill('SIGKILL');
     await exited;
   }
-  return gatewayPort;
+  return { home, name, remote, gatewayPort };
 }
 
-/** It outlived its Treehouse, and would outlive its folder. */
-async function wipeRedis(home: string): Promise<void> {
+/** The next Treehouse in its home, whose Redis is wiped, once it was told of the branch. */
+async function inTheNext({ home, name, remote }: Killed, look: (second: World) => Promise<void>): Promise<void> {
+  // It outlived its Treehouse, and would outlive its folder.
   for (const pid of await pidsIn(path.join(home, 'redis'))) process.kill(pid, 'SIGKILL');
   await rm(path.join(home, 'redis'), { recursive: true, force: true });
+  const second = await startWorld({ repositories: { [name]: remote }, home });
+  try {
+    await second.pushed(name, 'main');
+    await look(second);
+  } finally {
+    await second.stop();
+    await rm(home, { recursive: true, force: true });
+  }
 }
 
 it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothing of it: the data is made anew', async () => {
-  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
   const name = `acme/killed${process.pid}`;
   const repo = await makeRepo(path.join(folder, 'killed'), folderOf(`${ADD}; sleep 600`));
   const id = `main--killed${process.pid}`;
-  const gatewayPort = await killedOnce(home, name, repo.remote, async () => (await rowsIn(id)) === 'row');
+  const killed = await killedOnce(name, repo.remote, async () => (await rowsIn(id)) === 'row');
   expect(
-    (await visit(gatewayPort, { path: '/rows', headers: { host: `${id}.preview.localhost` } })).body,
+    (await visit(killed.gatewayPort, { path: '/rows', headers: { host: `${id}.preview.localhost` } })).body,
   ).not.toContain('row');
-  await wipeRedis(home);
 
-  const second = await startWorld({ repositories: { [name]: repo.remote }, home });
-  try {
-    await second.pushed(name, 'main');
+  await inTheNext(killed, async (second) => {
     // Of the commit that it died in everything runs: it is built anew all the same, not mended and opened.
     const key = second.idOf(name, 'main');
     await until('it is seeded again', async () => (await second.record(key))?.attempt?.stage === 'seed');
@@ -285,14 +299,10 @@ it('a Treehouse that is killed in a seed, and whose Redis is wiped, serves nothi
     await repo.push();
     await second.pushed(name, 'main');
     expect((await serves(second, id, 'row', '/rows')).body).toBe('row\n');
-  } finally {
-    await second.stop();
-    await rm(home, { recursive: true, force: true });
-  }
+  });
 });
 
 it('a Treehouse that is killed in a first start, and whose Redis is wiped, knows that the data is nobody’s', async () => {
-  const home = await mkdtemp(path.join(tmpdir(), 'treehouse-test-'));
   const name = `acme/nobodys${process.pid}`;
   const id = `main--nobodys${process.pid}`;
   // It never gets well on new data, and ends at once on what it left.
@@ -304,18 +314,15 @@ it('a Treehouse that is killed in a first start, and whose Redis is wiped, knows
     volumes: ["data:/data"]
 ${more}volumes: {data: {}}
 `;
-  const volumes = () => docker('volume', 'ls', '-q', '--filter', `label=treehouse.preview=${id}`);
-  const runs = async () => (await docker('ps', '-q', '--filter', `label=treehouse.preview=${id}`)).length === 1;
+  const running = () => docker('ps', '-q', '--filter', `label=treehouse.preview=${id}`);
+  const runs = async () => (await running()).length === 1;
   const repo = await makeRepo(path.join(folder, 'nobodys'), { 'compose.yml': compose('') });
-  await killedOnce(home, name, repo.remote, runs);
-  expect(await volumes()).not.toEqual([]);
+  const killed = await killedOnce(name, repo.remote, runs);
+  expect(await volumesOf(id)).not.toEqual([]);
   // As where the power fails.
-  await docker('kill', ...(await docker('ps', '-q', '--filter', `label=treehouse.preview=${id}`)));
-  await wipeRedis(home);
+  await docker('kill', ...(await running()));
 
-  const second = await startWorld({ repositories: { [name]: repo.remote }, home });
-  try {
-    await second.pushed(name, 'main');
+  await inTheNext(killed, async (second) => {
     const key = second.idOf(name, 'main');
     await until('it starts again', async () => (await second.record(key))?.attempt?.stage === 'start');
     await until('on new data', runs);
@@ -329,9 +336,6 @@ ${more}volumes: {data: {}}
       'build.started',
       'build.failed',
     ]);
-    expect(await volumes()).toEqual([]);
-  } finally {
-    await second.stop();
-    await rm(home, { recursive: true, force: true });
-  }
+    expect(await volumesOf(id)).toEqual([]);
+  });
 });

@@ -409,25 +409,8 @@ describe('the host', () => {
     const saved = (first: readonly string[], second: readonly string[]) =>
       ['*filter', ...first, 'COMMIT', '*security', ...second, 'COMMIT', ''].join('\n');
     expect(hasWalls(saved(filter, security))).toBe(true);
-    for (const one of filter)
-      expect(
-        hasWalls(
-          saved(
-            filter.filter((rule) => rule !== one),
-            security,
-          ),
-        ),
-        one,
-      ).toBe(false);
-    for (const one of security)
-      expect(
-        hasWalls(
-          saved(
-            filter,
-            security.filter((rule) => rule !== one),
-          ),
-        ),
-        one,
-      ).toBe(false);
+    const without = (one: string, rules: readonly string[]) => rules.filter((rule) => rule !== one);
+    for (const one of filter) expect(hasWalls(saved(without(one, filter), security)), one).toBe(false);
+    for (const one of security) expect(hasWalls(saved(filter, without(one, security))), one).toBe(false);
   });
 });
